@@ -1,0 +1,3 @@
+"""Turn videos of people into clean 3D motion."""
+
+__version__ = "0.1.0"
