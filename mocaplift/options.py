@@ -12,7 +12,7 @@ from mocaplift.errors import ConfigError
 
 FOOT_LOCKS = ("auto", "always", "never")
 PERSON_POLICIES = ("largest", "longest", "center", "first", "all")
-# A person outside these heights is a typing error, not a person (metres). Shortest and tallest adults on record
+# A person outside these heights is a typing error, not a person (metres). Shortest and tallest adults known
 # stood 0.55 m and 2.72 m tall; children are smaller than the first only as infants.
 HEIGHT_RANGE = (0.5, 2.8)
 # Steepest camera that still sees a person standing rather than a top of a head (degrees from horizontal).
