@@ -1,0 +1,89 @@
+"""The body model of the fit: bone offsets and keypoint attachments as a linear function of shape.
+
+Learnt from a free parametric body (`mocaplift train body`). A keypoint such as the nose or a heel is a point on
+the skin, attached to one bone: p = x_bone + R_bone a. Shape coefficients have mean 0 and variance 1 over adults;
+the first one is stature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float
+
+from mocaplift.errors import WeightsError
+from mocaplift.layouts import BODY21, SMPL24, SMPL_PARENTS
+from mocaplift.values import Layout, Skeleton
+from mocaplift.weights import load_arrays, locate
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """Offsets and attachments at rest (T-pose, metres), their mean and their change with each coefficient."""
+
+    mean_offsets: Float[np.ndarray, "J 3"]
+    offset_basis: Float[np.ndarray, "J 3 S"]
+    bones: tuple[int, ...]
+    mean_attachments: Float[np.ndarray, "K 3"]
+    attachment_basis: Float[np.ndarray, "K 3 S"]
+    attachment_sigma: Float[np.ndarray, "K"]
+    stature_mean: float
+    stature_basis: Float[np.ndarray, "S"]
+    sole_drop: float
+
+    layout: Layout = SMPL24
+    parents: tuple[int, ...] = SMPL_PARENTS
+
+    @property
+    def num_shape(self) -> int:
+        """The number of shape coefficients."""
+        return self.offset_basis.shape[-1]
+
+    def offsets(self, shape: Float[np.ndarray, "S"]) -> Float[np.ndarray, "J 3"]:
+        """Return every joint's offset from its parent at rest, metres."""
+        return self.mean_offsets + self.offset_basis @ shape
+
+    def attachments(self, shape: Float[np.ndarray, "S"]) -> Float[np.ndarray, "K 3"]:
+        """Return every keypoint's place in the axes of its bone, metres."""
+        return self.mean_attachments + self.attachment_basis @ shape
+
+    def skeleton(self, shape: Float[np.ndarray, "S"]) -> Skeleton:
+        """Return the skeleton of a shape."""
+        return Skeleton(layout=self.layout, parents=self.parents, offsets=self.offsets(shape), shape=shape)
+
+    def stature(self, shape: Float[np.ndarray, "S"]) -> float:
+        """Return the standing height of a shape, metres."""
+        return float(self.stature_mean + self.stature_basis @ shape)
+
+    def shape_of_stature(self, height: float) -> Float[np.ndarray, "S"]:
+        """Return the most likely shape of a person of this height: the shortest vector that reaches it."""
+        return self.stature_basis * (height - self.stature_mean) / (self.stature_basis @ self.stature_basis)
+
+
+@lru_cache(maxsize=4)
+def load_body(name: str = "body") -> Body:
+    """Return the body model of a weight file.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or made for other joints.
+    """
+    path = locate(name)
+    arrays, header = load_arrays(path, "body")
+    if tuple(header.get("keypoints", ())) != BODY21.joints or tuple(header.get("joints", ())) != SMPL24.joints:
+        raise WeightsError(f"{path}: made for other joints than {SMPL24.name} and {BODY21.name}")
+    try:
+        return Body(
+            mean_offsets=arrays["offsets"].astype(float),
+            offset_basis=arrays["offset_basis"].astype(float),
+            bones=tuple(int(bone) for bone in arrays["bones"]),
+            mean_attachments=arrays["attachments"].astype(float),
+            attachment_basis=arrays["attachment_basis"].astype(float),
+            attachment_sigma=arrays["attachment_sigma"].astype(float),
+            stature_mean=float(header["stature_mean"]),
+            stature_basis=arrays["stature_basis"].astype(float),
+            sole_drop=float(header["sole_drop"]),
+        )
+    except KeyError as error:
+        raise WeightsError(f"{path}: lacks {error}") from error
