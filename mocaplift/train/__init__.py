@@ -1,0 +1,1 @@
+"""Training: everything that makes the files in `weights/`. Nothing below imports this package."""
