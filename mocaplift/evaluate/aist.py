@@ -7,19 +7,26 @@ centimetres, world +Y up). The floor of that world is not at y = 0: its origin h
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from mocaplift import rotations
-from mocaplift.cameras import undistort
+from mocaplift.cameras import cam_points, undistort
 from mocaplift.errors import CalibrationError, ConfigError, InvalidData
+from mocaplift.evaluate.floors import STATIC, static
+from mocaplift.evaluate.metrics import depth_gain, hip_midpoint, joint_errors
+from mocaplift.evaluate.report import ALL, Row, merged, with_all
+from mocaplift.evaluate.scores import image_scores, motion_scores, pose_scores, rows, world_scores
+from mocaplift.evaluate.solvers import Solve, by_pipeline, shared_out
 from mocaplift.layouts import BODY21, COCO17, remap
 from mocaplift.values import Camera, Keypoints2D
 
@@ -153,7 +160,9 @@ def view_sets(count: int | Sequence[int], views: int) -> list[tuple[int, ...]]:
 
 def _wanted(folder: Path, names: Sequence[str] | None) -> list[Path]:
     if not folder.is_dir():
-        raise InvalidData(f"no such folder: {folder}; it should hold AIST++ sequences (.npz and .cameras.json)")
+        raise InvalidData(
+            f"no such folder: {folder}; it should hold AIST++ sequences (.npz and .cameras.json)"
+        )
     paths = sorted(folder.glob("*.npz"))
     if not paths:
         raise InvalidData(f"{folder} holds no AIST++ sequence (.npz)")
@@ -161,7 +170,9 @@ def _wanted(folder: Path, names: Sequence[str] | None) -> list[Path]:
         return paths
     for name in names:
         if not any(name in path.stem for path in paths):
-            raise ConfigError(f"no sequence {name!r} in {folder}; there are {', '.join(p.stem for p in paths)}")
+            raise ConfigError(
+                f"no sequence {name!r} in {folder}; there are {', '.join(p.stem for p in paths)}"
+            )
     return [path for path in paths if any(name in path.stem for name in names)]
 
 
@@ -254,3 +265,117 @@ def _camera(entry: dict) -> Camera:
 def _ideal(camera: Camera) -> Camera:
     """Return the same camera with a perfect lens."""
     return Camera(camera.name, camera.intrinsics, np.zeros(5), camera.cam_from_world, camera.size)
+
+
+class _Scored(NamedTuple):
+    """One window under one lifter."""
+
+    rows: list[Row]
+    absolute: Float[np.ndarray, "N"]
+    gain: tuple[float, float]
+
+
+def aist(
+    folder: str | Path,
+    *,
+    views: int = 1,
+    lifters: Sequence[str] = ("smplify",),
+    sequences: Sequence[str] | None = None,
+    cameras: Sequence[str] | None = None,
+    every: int = 1,
+    jobs: int = 1,
+    solve: Solve = by_pipeline,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Row]:
+    """Return the rows of the benchmark: each sequence, then "all", with the static floor beside the lifters.
+
+    The truth is `keypoints3d_optim`. MPJPE is of COCO's 17 joints, hips at the origin, in the true camera's frame:
+    no alignment of yaw, scale or rotation. Rows `yaw_*` follow the MVLift paper (first frame's hips decide the
+    yaw). Released T_root is in the world's axes. Percentiles and depth gain are pooled over windows.
+
+    Args:
+        folder: where the sequences lie.
+        views: cameras that see a window together (see `windows`).
+        lifters: names to score, as `solve` understands them.
+        sequences: as in `windows`.
+        cameras: as in `windows`.
+        every: as in `windows`.
+        jobs: processes that share the windows.
+        solve: what turns views into points; a function of a module when `jobs` is above 1.
+        progress: told (windows done, windows in all).
+
+    Raises:
+        InvalidData: the folder or a sequence is missing or unreadable.
+        CalibrationError: cameras are missing or unreadable.
+        ConfigError: an unknown name.
+    """
+    found = windows(folder, sequences, cameras, every, views=views)
+    score = functools.partial(_score, lifters=tuple(lifters), solve=solve)
+    scored: list[_Scored] = []
+    for done, part in enumerate(shared_out(score, found, jobs), start=1):
+        scored.extend(part)
+        if progress is not None:
+            progress(done, len(found))
+    each = [row for part in scored for row in part.rows]
+    return with_all([*merged(each), *_pooled(scored)])
+
+
+def _score(window: Window, lifters: tuple[str, ...], solve: Solve) -> list[_Scored]:
+    """Return the floor and every lifter on one window."""
+    scored = [_measure(window, static(window.truth), STATIC)]
+    for lifter in lifters:
+        motion = solve(window.views, window.cameras, lifter)
+        scored.append(_measure(window, remap(motion.xyz, motion.layout, COCO17), lifter))
+    return scored
+
+
+def _measure(window: Window, found: Float[np.ndarray, "T 17 3"], lifter: str) -> _Scored:
+    truth = window.truth
+    scores = pose_scores(found, truth, COCO17) | world_scores(found, truth, COCO17)
+    scores |= motion_scores(found, truth, COCO17, FPS)
+    absolute = joint_errors(found, truth)
+    gain = (np.nan, 0.0)
+    if len(window.views) == 1:
+        camera = window.cameras[0]
+        scores |= image_scores(found, COCO17, window.views[0], camera)
+        depths = [cam_points(camera, hip_midpoint(xyz, COCO17))[:, 2] for xyz in (found, truth)]
+        gain = depth_gain(*depths)
+    scores["absolute_mpjpe"] = float(np.nanmean(absolute)) if np.isfinite(absolute).any() else np.nan
+    scores["missing"] = 100.0 * float(1 - np.isfinite(absolute).mean())
+    made = rows(
+        scores,
+        benchmark="aist",
+        sequence=window.sequence,
+        views=len(window.views),
+        lifter=lifter,
+        frames=len(truth),
+    )
+    return _Scored(made, absolute[np.isfinite(absolute)], gain)
+
+
+def _pooled(scored: Sequence[_Scored]) -> list[Row]:
+    """Return percentiles and depth gain over all windows of a sequence, and over all sequences."""
+    made = []
+    names = list(dict.fromkeys(part.rows[0].sequence for part in scored))
+    for name in [*names, ALL]:
+        for lifter in dict.fromkeys(part.rows[0].lifter for part in scored):
+            group = [p for p in scored if p.rows[0].lifter == lifter and name in (ALL, p.rows[0].sequence)]
+            errors = np.concatenate([part.absolute for part in group])
+            weights = np.array([part.gain[1] for part in group])
+            slopes = np.array([part.gain[0] for part in group])
+            used = weights > 0
+            pooled = {
+                "absolute_median": float(np.median(errors)) if errors.size else np.nan,
+                "absolute_p95": float(np.percentile(errors, 95)) if errors.size else np.nan,
+            }
+            if used.any():
+                pooled["depth_gain"] = float(np.average(slopes[used], weights=weights[used]))
+            made += rows(
+                pooled,
+                benchmark="aist",
+                sequence=name,
+                views=group[0].rows[0].views,
+                lifter=lifter,
+                frames=sum(part.rows[0].frames for part in group),
+            )
+    return made
