@@ -1,8 +1,8 @@
 """AIST++ as a benchmark: read a folder of sequences, cut windows, score lifters against the published 3D.
 
 A sequence is `<name>.npz` (`keypoints2d` [view, frame, 17, x y confidence] of a real detector at 60 fps and
-`keypoints3d_optim` [frame, 17, 3] in centimetres) beside `<name>.cameras.json` (OpenCV cameras, translation in
-centimetres, world +Y up). The floor of that world is not at y = 0: its origin hangs some decimetres below it.
+`keypoints3d_optim` [frame, 17, 3] in centimetres) beside `<name>.cameras.json` (OpenCV cameras, translation
+in centimetres, world +Y up). The floor of that world is not at y = 0: its origin lies decimetres below it.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def windows(
         sequences: names, or parts of names, of the sequences wanted.
         cameras: names of the cameras wanted ("c01" to "c09").
         every: keep every n-th window only, for a quick look.
-        views: cameras in a set: 1 takes each alone; 2 all pairs; above that a fixed sample of `MOST_VIEW_SETS`.
+        views: cameras in a set: 1 takes each alone, 2 all pairs, more a fixed sample of `MOST_VIEW_SETS`.
 
     Raises:
         InvalidData: the folder or a sequence is missing or unreadable.
@@ -213,8 +213,8 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     joints = len(COCO17)
     if seen.ndim != 4 or seen.shape[2:] != (joints, 3) or truth.shape != (seen.shape[1], joints, 3):
         raise InvalidData(
-            f"{path}: keypoints2d must be [view, frame, {joints}, 3] and keypoints3d_optim [frame, {joints}, 3], "
-            f"but they are {list(seen.shape)} and {list(truth.shape)}"
+            f"{path}: keypoints2d must be [view, frame, {joints}, 3] and keypoints3d_optim "
+            f"[frame, {joints}, 3], but they are {list(seen.shape)} and {list(truth.shape)}"
         )
     if arrays["timestamps"].shape != (seen.shape[1],):
         raise InvalidData(f"{path}: there must be one timestamp for each of the {seen.shape[1]} frames")
@@ -289,9 +289,9 @@ def aist(
 ) -> list[Row]:
     """Return the rows of the benchmark: each sequence, then "all", with the static floor beside the lifters.
 
-    The truth is `keypoints3d_optim`. MPJPE is of COCO's 17 joints, hips at the origin, in the true camera's frame:
-    no alignment of yaw, scale or rotation. Rows `yaw_*` follow the MVLift paper (first frame's hips decide the
-    yaw). Released T_root is in the world's axes. Percentiles and depth gain are pooled over windows.
+    The truth is `keypoints3d_optim`. MPJPE is of COCO's 17 joints, hips at the origin, in the true camera's
+    frame: no alignment of yaw, scale or rotation. Rows `yaw_*` follow the MVLift paper (first frame's hips
+    decide the yaw). Released T_root is in the world's axes. Percentiles and depth gain are pooled over windows.
 
     Args:
         folder: where the sequences lie.
@@ -317,7 +317,7 @@ def aist(
         if progress is not None:
             progress(done, len(found))
     each = [row for part in scored for row in part.rows]
-    return with_all([*merged(each), *_pooled(scored)])
+    return [*with_all(merged(each)), *_pooled(scored)]
 
 
 def _score(window: Window, lifters: tuple[str, ...], solve: Solve) -> list[_Scored]:

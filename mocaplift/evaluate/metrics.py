@@ -1,7 +1,7 @@
 """Every figure's definition, in one place.
 
 Points are [frame, joint, 3] in metres, in a world with +Y up (or any one frame, where the text says so); a
-missing point is NaN and does not count. Distances come out in millimetres, and NaN where nothing can be compared.
+missing point is NaN and does not count. Distances come out in millimetres, NaN where nothing can be compared.
 
 Sources: MVLift (arXiv 2411.18808 and its released evaluation), WHAM (arXiv 2312.07531, on EMDB), VIBE
 (arXiv 1912.05656) for acceleration, TransPose (arXiv 2105.04605) for jitter.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from mocaplift.evaluate.alignment import FEWEST_POINTS, align, hip_yaw, turned
+from mocaplift.evaluate.alignment import align, hip_yaw, turned
 from mocaplift.values import Layout
 
 MM = 1000.0
@@ -60,7 +60,7 @@ def mpjpe(found: Float[np.ndarray, "T J 3"], truth: Float[np.ndarray, "T J 3"], 
 def pa_mpjpe(found: Float[np.ndarray, "T J 3"], truth: Float[np.ndarray, "T J 3"]) -> float:
     """Return the mean joint error after one similarity transform for each frame, mm.
 
-    Frames with fewer than `FEWEST_POINTS` common points do not count: almost anything would fit them.
+    Frames with fewer than `alignment.FEWEST_POINTS` common points do not count: almost any would fit.
     """
     return _mean(joint_errors(align(found, truth, with_scale=True).apply(found), truth))
 
@@ -96,8 +96,8 @@ def t_root(found: Float[np.ndarray, "T 3"], truth: Float[np.ndarray, "T 3"]) -> 
 def t_root_released(found: Float[np.ndarray, "T 3"], truth: Float[np.ndarray, "T 3"]) -> float:
     """Return MVLift's T_root as its released code computes it, mm.
 
-    Its norm runs over an axis of length one, so it is the mean absolute error of a coordinate: between 1/3 and
-    1/sqrt(3) of `t_root`, and dependent on the axes (here the world's).
+    Its norm runs over an axis of length one, so it is the mean absolute error of a coordinate: between 1/3
+    and 1/sqrt(3) of `t_root`, and dependent on the axes (here the world's).
     """
     return _mean(MM * np.abs(root_from_first(found, truth)))
 
@@ -119,8 +119,8 @@ def yaw_aligned(
 ) -> Float[np.ndarray, "T J 3"]:
     """Return the truth turned about +Y so that its hips face as the found ones do in the first frame.
 
-    MVLift's protocol: one noisy frame decides for the window. The first frame with all four hips counts; where
-    there is none the result is NaN.
+    MVLift's protocol: one noisy frame decides for the window. The first frame with all four hips counts;
+    where there is none the result is NaN.
     """
     hips = layout.index("left_hip", "right_hip")
     known = np.isfinite(found[:, hips]).all((1, 2)) & np.isfinite(truth[:, hips]).all((1, 2))
@@ -131,7 +131,7 @@ def yaw_aligned(
 
 
 def segments(frames: int, length: int = SEGMENT) -> list[slice]:
-    """Return the pieces of a clip, `length` frames each; the last takes the rest, as WHAM's evaluation does."""
+    """Return the pieces of a clip, `length` frames each; the last takes the rest, as in WHAM's evaluation."""
     starts = list(range(0, max(frames - length, 0) + 1, length))
     return [slice(a, b) for a, b in zip(starts, [*starts[1:], frames], strict=True)]
 
@@ -162,8 +162,8 @@ def _world_error(found: np.ndarray, truth: np.ndarray, length: int, head: int | 
 def rte(found: Float[np.ndarray, "T 3"], truth: Float[np.ndarray, "T 3"]) -> float:
     """Return the root translation error, % of the length of the true path (WHAM on EMDB).
 
-    The found path is aligned rigidly (rotation and shift, no scale) over the whole clip, and its mean distance to the
-    truth is divided by the length of the truth. NaN for a person who stays within `SHORTEST_PATH`.
+    The found path is aligned rigidly (rotation and shift, no scale) over the whole clip, and its mean distance
+    to the truth is divided by the length of the true path. NaN for a path shorter than `SHORTEST_PATH`.
     """
     path = truth[np.isfinite(truth).all(-1)]
     length = float(np.linalg.norm(np.diff(path, axis=0), axis=-1).sum())
@@ -207,7 +207,7 @@ def acceleration_error(
 def canvas_scale(xy: Float[np.ndarray, "T J 2"]) -> float:
     """Return MVLift's factor from pixels to its canvas, where the first frame's box fills half of the canvas.
 
-    The box is that of the points of the first frame that has any; the side that fills more of 1920 x 1080 counts.
+    The box is that of the first frame with two points or more; its side that fills more of 1920 x 1080 counts.
     """
     for points in xy:
         known = points[np.isfinite(points).all(-1)]
@@ -231,7 +231,7 @@ def j2d(found: Float[np.ndarray, "T J 2"], seen: Float[np.ndarray, "T J 2"], lay
 
 
 def j2d_centred(found: Float[np.ndarray, "T J 2"], seen: Float[np.ndarray, "T J 2"], layout: Layout) -> float:
-    """Return the 2D error after each frame is centred on its hips and scaled best, px on MVLift's canvas (J2D^C)."""
+    """Return the 2D error after each frame is centred on its hips and scaled best (J2D^C), canvas px."""
     a, b = centred(found, layout), centred(seen, layout)
     both = np.isfinite(a).all(-1) & np.isfinite(b).all(-1)
     a, b = np.where(both[..., None], a, 0.0), np.where(both[..., None], b, 0.0)
@@ -262,11 +262,3 @@ def pops(found_deg: Float[np.ndarray, "T J"], truth_deg: Float[np.ndarray, "T J"
     Both hold the angle between a joint's rotations in one frame and the next.
     """
     return int(((found_deg > limit) & ~(truth_deg > limit)).sum())
-
-
-__all__ = [
-    "CANVAS", "FEWEST_POINTS", "MM", "PLANTED_SPEED", "SEGMENT", "acceleration_error", "canvas_scale", "centred",
-    "depth_gain", "foot_slide", "hip_midpoint", "j2d", "j2d_centred", "jitter", "joint_errors", "mpjpe", "pa_mpjpe",
-    "pa_mpjpe_sequence", "planted", "pops", "root_from_first", "rte", "segments", "t_root", "t_root_median",
-    "t_root_released", "w_mpjpe", "wa_mpjpe", "yaw_aligned",
-]  # fmt: skip

@@ -40,13 +40,8 @@ def merged(rows: Iterable[Row]) -> list[Row]:
 
 
 def with_all(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows and, after them, a row "all" for each metric: the frame-weighted mean over sequences.
-
-    Rows "all" that are there already are kept: percentiles and slopes are pooled, not averaged.
-    """
-    given = {row._replace(value=0.0, unit="", frames=0) for row in rows if row.sequence == ALL}
-    totals = merged(row._replace(sequence=ALL) for row in rows if row.sequence != ALL)
-    return [*rows, *(row for row in totals if row._replace(value=0.0, unit="", frames=0) not in given)]
+    """Return the rows and, after them, a row "all" for each metric: the frame-weighted mean over sequences."""
+    return [*rows, *merged(row._replace(sequence=ALL) for row in rows)]
 
 
 def _mean(group: Sequence[Row]) -> Row:

@@ -74,7 +74,7 @@ def world_scores(
 def motion_scores(
     found: Float[np.ndarray, "T J 3"], truth: Float[np.ndarray, "T J 3"], layout: Layout, fps: float
 ) -> dict[str, float]:
-    """Return the metrics of smoothness and of planted feet (heels and toes, or ankles in a layout without them)."""
+    """Return the metrics of smoothness and of planted feet (ankles in a layout without heels and toes)."""
     points = [joint for joint in CONTACT_POINTS if joint in layout.joints] or ["left_ankle", "right_ankle"]
     feet = layout.index(*points)
     return {

@@ -12,7 +12,7 @@ from typing import TypeVar
 from mocaplift.errors import ConfigError
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 
-# (views, cameras, name of the lifter) -> points in the world of the cameras, any layout that holds COCO's joints.
+# (views, cameras, name of the lifter) -> points in the world of the cameras, in a layout with COCO's joints.
 # Must be a function of a module, not a closure: benchmarks send it to other processes.
 Solve = Callable[[Sequence[Keypoints2D], Sequence[Camera], str], Motion3D]
 
