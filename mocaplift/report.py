@@ -1,0 +1,151 @@
+"""The report beside every result: what was found, what was assumed, how good it is, and what made it.
+
+One flat JSON object with the keys of `KEYS`; six of them hold one level of names and values.
+"""
+
+import importlib.metadata
+import json
+import math
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mocaplift.errors import InvalidData
+from mocaplift.files import write_whole
+
+# Every key a report may have, in the order it is written, and what it means. README's table is made from this
+# one, and a test holds real reports against it.
+KEYS: dict[str, str] = {
+    # the run
+    "status": "`finished`, or `started` where the run was interrupted while it wrote",
+    "mocaplift": "version that made this",
+    "input": "path of the video",
+    "input_sha256": "checksum of the video's bytes",
+    "fingerprint": "checksum of video, options, version and weights: the same again means nothing to do",
+    "options": "every option of the capture by name; null is automatic",
+    "outputs": "checksum of every file written, by its name",
+    # the clock and the picture
+    "fps": "frames per second of the motion",
+    "fps_exact": "the same as a fraction, as in 30000/1001",
+    "source_fps": "frames per second that the file itself states",
+    "is_variable_rate": "whether the file's frames were unevenly spaced and were put on a constant clock",
+    "frames": "frames of the motion",
+    "duration_s": "length of the motion (s)",
+    "start_s": "where in the video it starts (s)",
+    "slow_motion": "how many times slower than life the video plays",
+    "is_complete": "whether the video could be read to its end",
+    "width_px": "width of the picture as displayed (px)",
+    "height_px": "height of the picture as displayed (px)",
+    "rotation_deg": "rotation that was applied for display (degrees)",
+    # the person
+    "detector": "which detector found the body",
+    "lifter": "how the pose was lifted before the fit",
+    "person": "number of this person in the video, as in `--person id:1`",
+    "people": "how many people were tracked in the video",
+    "people_written": "how many people this run wrote files for",
+    "seen_share": "share of the frames in which the person was seen",
+    "gaps_filled": "keypoints that were missing for a short while and were filled in (joint-frames)",
+    "gaps_left": "keypoints that stayed missing, carried by the pose prior alone (joint-frames)",
+    "swaps_repaired": "frames in which the detector had exchanged left and right",
+    "outliers_repaired": "keypoints that jumped and were replaced or down-weighted (joint-frames)",
+    "frames_turned": "frames that were detected again on the turned image (person lying or upside down)",
+    "identity_jumps": "times the detector jumped to a bystander and was stopped",
+    # what was assumed
+    "focal_px": "focal length (px)",
+    "focal_source": "`given`, `metadata` or `prior`",
+    "person_height_m": "height of the person (m)",
+    "scale_source": "`given` or `prior`",
+    "camera_pitch_deg": "angle of the camera to the horizontal, positive looking down (degrees)",
+    "camera_roll_deg": "roll of the camera (degrees)",
+    "gravity_source": "`given`, `contacts` or `prior`",
+    "camera_is_moving": "whether the background moves, so that the camera did",
+    "camera_drift_px": "how far the background drifted over the clip (px)",
+    # how good it is
+    "reprojection_px": "median distance between keypoints and the solved body in the picture (px)",
+    "contact_share": "share of frames with a foot planted",
+    "foot_slide_mm": "mean slide of planted feet (mm per frame)",
+    "jitter_m_s3": "mean jerk of the joints (m/s^3)",
+    "floor_tilt_deg": "tilt of the floor that the planted feet suggest (degrees)",
+    # what made it
+    "seconds": "time by stage (s)",
+    "versions": "version of every package that took part",
+    "weights": "checksum of every weight file used",
+    "licences": "licence of every model used",
+    "warnings": "what went wrong without stopping the run, in sentences",
+}
+
+# Packages whose version can change a result.
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "av",
+    "mediapipe",
+    "mmpose",
+    "mmcv-lite",
+    "opencv-contrib-python",
+    "opencv-python",
+    "torch",
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of every installed package that can change a result."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def ordered(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts in the order of `KEYS`, unknown ones last, as plain JSON values.
+
+    Numbers that are not finite become null: JSON has no NaN.
+    """
+    rank = {key: place for place, key in enumerate(KEYS)}
+    keys = sorted(facts, key=lambda key: rank.get(key, len(rank)))
+    return {key: _plain(facts[key]) for key in keys}
+
+
+def write(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a report, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    text = json.dumps(ordered(facts), indent=2, ensure_ascii=False) + "\n"
+    # A file name that is no valid text becomes JSON's own escape.
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a report.
+
+    Raises:
+        InvalidData: the file cannot be read, or is no report.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidData(f"{path}: not a readable report ({error}); delete it and run again") from error
+    if not isinstance(content, dict) or "fingerprint" not in content:
+        raise InvalidData(f"{path}: JSON, but no report of mocaplift; delete it and run again")
+    return content
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON holds it: numpy scalars and paths unwrapped, NaN as None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
