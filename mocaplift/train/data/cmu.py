@@ -1,0 +1,209 @@
+"""CMU motion capture (BVH, "Daz-friendly" skeleton) as clean takes on our skeleton.
+
+The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF
+EIA-0196217. The files have known defects, treated here: frames that blend in from the T-pose, a wrong
+rate for some takes, single-frame flips of limbs, and wrong heights above the floor.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mocaplift.errors import InvalidData
+from mocaplift.kinematics import forward
+from mocaplift.layouts import SMPL24
+from mocaplift.rotations import slerp
+from mocaplift.train.data.bvh import parse_bvh
+from mocaplift.train.data.retarget import retarget
+from mocaplift.values import Skeleton, SkeletonMotion
+
+log = logging.getLogger(__name__)
+
+ARCHIVES = ("everyday.tar.xz", "dance_martial.tar.xz")
+RATES = "CMU_data_framerate.csv"
+LARGEST_MEMBER = 64 << 20  # bytes; the longest take is 5 MB
+BLEND_IN = 10  # frames at the beginning that come from the T-pose
+
+# CMU's numbers of the subjects in the folders that are not named by subject. Salsa clips 1-15 are
+# subject 60, 16-30 the partner, subject 61, of the same takes.
+FOLDER_SUBJECT = {"indian": 94, "martial": 135}
+SALSA_TAKES = 15
+
+# A joint this fast (m/s, relative to the pelvis) that was slow just before and after has flipped, not moved:
+# the fastest kicks and punches of karate reach about 15 m/s over many frames.
+FLIP_SPEED = 9.0
+FLIP_RATIO = 3.0  # a flip's speed over the median of its neighbours'
+FLIP_REACH = 4  # frames on both sides that tell the speed around a flip
+LONGEST_REPAIR = 0.1  # s; limbs that stay flipped longer are cut out
+SHORTEST_TAKE = 0.5  # s
+
+# Held out of training: two whole subjects, two salsa takes with both partners, and a few of every other kind.
+VALIDATION_SUBJECTS = frozenset({8, 10})
+VALIDATION_TAKES = frozenset({
+    (60, 4), (61, 4), (60, 10), (61, 10), (94, 7), (135, 5), (1, 6), (2, 5), (5, 6), (5, 13), (6, 8), (6, 14),
+    (7, 9), (13, 11), (13, 26), (13, 36), (13, 41), (14, 5), (14, 21), (14, 28),
+})  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """One clean stretch of one recording; `part` counts the stretches that a cut recording left."""
+
+    subject: int
+    trial: int
+    part: int
+    label: str
+    motion: SkeletonMotion
+
+    @property
+    def name(self) -> str:
+        """CMU's name of the recording, as in its index: subject_trial."""
+        return f"{self.subject:02d}_{self.trial:02d}"
+
+    @property
+    def is_validation(self) -> bool:
+        """Whether the take is held out of training."""
+        return self.subject in VALIDATION_SUBJECTS or (self.subject, self.trial) in VALIDATION_TAKES
+
+
+def read_takes(folder: Path, skeleton: Skeleton, *, sole_y: float) -> Iterator[Take]:
+    """Yield every clean take of the archives in a folder, on our skeleton, standing on y = 0.
+
+    `sole_y` is the height of the soles in the skeleton's T-pose, relative to the pelvis (negative, metres).
+
+    Raises:
+        InvalidData: the folder lacks an archive or the table of rates, or one of them is damaged.
+    """
+    rates = read_rates(Path(folder) / RATES)
+    for archive in ARCHIVES:
+        for member, text in _bvh_texts(Path(folder) / archive):
+            subject, trial = identify(member)
+            source = parse_bvh(text, name=f"{archive}:{member}")
+            fps, label = rates.get((subject, trial), (1 / source.frame_time, ""))
+            motion = retarget(source, skeleton, fps)
+            for part, clean in enumerate(clean_stretches(motion)):
+                yield Take(subject, trial, part, label, on_floor(clean, sole_y))
+
+
+def read_rates(path: Path) -> dict[tuple[int, int], tuple[float, str]]:
+    """Return the true frame rate and the description of each (subject, trial) of the community's table.
+
+    Raises:
+        InvalidData: the table is missing or not in the expected form.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8", errors="replace") as file:
+            rows = list(csv.DictReader(file))
+        return {
+            (int(row["Subject"]), int(row["Trial #"])): (float(row["framerate"]), row["Motion Description"])
+            for row in rows
+            if row["framerate"]
+        }
+    except OSError as error:
+        raise InvalidData(f"{path}: cannot be read: {error.strerror}") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise InvalidData(f"{path}: not the table of CMU frame rates ({error})") from error
+
+
+def identify(member: str) -> tuple[int, int]:
+    """Return CMU's (subject, trial) of a file in the archives.
+
+    Raises:
+        InvalidData: the name does not tell.
+    """
+    path = PurePosixPath(member)
+    try:
+        if path.parent.name == "salsa":
+            clip = int(path.stem) - 1
+            return 60 + clip // SALSA_TAKES, clip % SALSA_TAKES + 1
+        if path.parent.name in FOLDER_SUBJECT:
+            return FOLDER_SUBJECT[path.parent.name], int(path.stem)
+        subject, trial = path.stem.split("_")
+        return int(subject), int(trial)
+    except ValueError as error:
+        raise InvalidData(f"{member}: the file name does not tell subject and trial") from error
+
+
+def clean_stretches(motion: SkeletonMotion) -> Iterator[SkeletonMotion]:
+    """Yield the motion without its blend-in, with short flips repaired and cut at the longer ones."""
+    rotations, root = motion.rotations[BLEND_IN:], motion.root[BLEND_IN:]
+    if len(rotations) < 2 * FLIP_REACH + 2:
+        return
+    xyz, _ = forward(motion.skeleton, rotations, root)
+    jumps = np.flatnonzero(find_flips(xyz - xyz[:, :1], motion.fps).any(axis=1))
+    begin, previous, repaired = 0, None, rotations.copy()
+    cuts: list[tuple[int, int]] = []
+    for jump in jumps:
+        if previous is not None and (jump - previous) / motion.fps <= LONGEST_REPAIR:
+            # Frames previous+1 .. jump are between the flip and its way back.
+            weight = np.arange(1, jump - previous + 1) / (jump - previous + 1)
+            repaired[previous + 1 : jump + 1] = slerp(
+                rotations[previous][None], rotations[jump + 1][None], weight[:, None]
+            )
+            previous = None
+        else:
+            if previous is not None:
+                cuts.append((begin, previous + 1))
+                begin = previous + 1
+            previous = int(jump)
+    if previous is not None:
+        cuts.append((begin, previous + 1))
+        begin = previous + 1
+    cuts.append((begin, len(rotations)))
+    for first, last in cuts:
+        if (last - first) / motion.fps >= SHORTEST_TAKE:
+            yield SkeletonMotion(
+                skeleton=motion.skeleton, rotations=repaired[first:last], root=root[first:last], fps=motion.fps
+            )
+
+
+def find_flips(xyz: Float[np.ndarray, "T J 3"], fps: float) -> Bool[np.ndarray, "S J"]:
+    """Return, for each step between frames and each joint, whether the joint jumped instead of moving."""
+    speed = np.linalg.norm(np.diff(xyz, axis=0), axis=-1) * fps
+    padded = np.pad(speed, ((FLIP_REACH, FLIP_REACH), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * FLIP_REACH + 1, axis=0)
+    return (speed > FLIP_SPEED) & (speed > FLIP_RATIO * np.median(windows, axis=-1))
+
+
+def on_floor(motion: SkeletonMotion, sole_y: float) -> SkeletonMotion:
+    """Return the motion shifted vertically so that the feet, when lowest, stand on y = 0.
+
+    The height is one number per take: ankles and balls of the feet at their rest height above the soles, at the
+    second percentile of their lowest over time, so that a jump stays a jump and one bad frame does not count.
+    """
+    feet = SMPL24.index("left_ankle", "right_ankle", "left_foot", "right_foot")
+    identity = np.tile([1.0, 0.0, 0.0, 0.0], (1, len(SMPL24), 1))
+    rest, _ = forward(motion.skeleton, identity, np.zeros((1, 3)))
+    clearance = rest[0, feet, 1] - sole_y
+    xyz, _ = forward(motion.skeleton, motion.rotations, motion.root)
+    lowest = (xyz[:, feet, 1] - clearance).min(axis=1)
+    shift = np.array([0.0, np.percentile(lowest, 2), 0.0])
+    return SkeletonMotion(
+        skeleton=motion.skeleton, rotations=motion.rotations, root=motion.root - shift, fps=motion.fps
+    )
+
+
+def _bvh_texts(archive: Path) -> Iterator[tuple[str, str]]:
+    """Yield name and text of the BVH files in an archive, in the archive's order."""
+    try:
+        with tarfile.open(archive, "r:*") as tar:
+            for member in tar:
+                if not member.isfile() or not member.name.endswith(".bvh"):
+                    continue
+                if member.size > LARGEST_MEMBER:
+                    raise InvalidData(f"{archive}: {member.name} is larger than any CMU take")
+                file = tar.extractfile(member)
+                if file is not None:
+                    yield member.name, file.read().decode("utf-8", errors="replace")
+    except FileNotFoundError as error:
+        raise InvalidData(f"{archive}: no such archive of CMU motions") from error
+    except (OSError, tarfile.TarError) as error:
+        raise InvalidData(f"{archive}: not a readable archive ({error})") from error
