@@ -291,7 +291,7 @@ def aist(
 
     The truth is `keypoints3d_optim`. MPJPE is of COCO's 17 joints, hips at the origin, in the true camera's
     frame: no alignment of yaw, scale or rotation. Rows `yaw_*` follow the MVLift paper (first frame's hips
-    decide the yaw). Released T_root is in the world's axes. Percentiles and depth gain are pooled over windows.
+    decide the yaw). Released T_root is in the world's axes. Percentiles and depth gain are of all windows.
 
     Args:
         folder: where the sequences lie.

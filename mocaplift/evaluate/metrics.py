@@ -162,8 +162,8 @@ def _world_error(found: np.ndarray, truth: np.ndarray, length: int, head: int | 
 def rte(found: Float[np.ndarray, "T 3"], truth: Float[np.ndarray, "T 3"]) -> float:
     """Return the root translation error, % of the length of the true path (WHAM on EMDB).
 
-    The found path is aligned rigidly (rotation and shift, no scale) over the whole clip, and its mean distance
-    to the truth is divided by the length of the true path. NaN for a path shorter than `SHORTEST_PATH`.
+    The found path is aligned rigidly (rotation and shift, no scale) over the whole clip, and its mean
+    distance to the truth is divided by the length of the true path. NaN for a path below `SHORTEST_PATH`.
     """
     path = truth[np.isfinite(truth).all(-1)]
     length = float(np.linalg.norm(np.diff(path, axis=0), axis=-1).sum())
@@ -207,7 +207,7 @@ def acceleration_error(
 def canvas_scale(xy: Float[np.ndarray, "T J 2"]) -> float:
     """Return MVLift's factor from pixels to its canvas, where the first frame's box fills half of the canvas.
 
-    The box is that of the first frame with two points or more; its side that fills more of 1920 x 1080 counts.
+    The box is that of the first frame with two points; its side that fills more of 1920 x 1080 counts.
     """
     for points in xy:
         known = points[np.isfinite(points).all(-1)]

@@ -40,7 +40,7 @@ def merged(rows: Iterable[Row]) -> list[Row]:
 
 
 def with_all(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows and, after them, a row "all" for each metric: the frame-weighted mean over sequences."""
+    """Return the rows and, after them, a row "all" for each metric: the frame-weighted mean."""
     return [*rows, *merged(row._replace(sequence=ALL) for row in rows)]
 
 
