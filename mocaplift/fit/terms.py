@@ -1,0 +1,147 @@
+"""What the fit asks of a pose, as costs on keypoints and their quadratic models.
+
+Every term is a cost in the same currency, a negative log likelihood at `REFERENCE_FPS`; a clip of another rate
+is weighted so that a second of it counts the same. Constants with their units and origin are in `Strengths`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mocaplift.cameras import NEAREST_DEPTH, cam_points, normalized
+from mocaplift.confidence import sigma as confidence_sigma
+from mocaplift.layouts import BODY21, remap_keypoints
+from mocaplift.values import Camera, Keypoints2D
+
+REFERENCE_FPS = 30.0
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """How much each term weighs. Chosen on the AIST++ development set, flat within a factor of 2 to 3."""
+
+    pixel_tail: float = 4.0  # degrees of freedom of the Student-t of a detection
+    pixel_floor: float = 0.008  # m, no detection is believed to be better than this
+    pose: float = 0.3  # share of the prior's log likelihood: neighbouring frames repeat each other
+    acceleration_tail: float = 4.0  # degrees of freedom: a kick is no mistake
+    acceleration: float = 1.0  # factor on the accelerations below
+    turn_acceleration: float = 60.0  # rad/s^2, joints' own turns; holds twists that no keypoint shows
+    shape: float = 0.1  # per frame: errors of the shape are common to a whole clip
+    lift_tail: float = 4.0
+    lift: float = 0.03  # share of a lifted point's log likelihood: its errors are common to a window
+    slip: float = 0.10  # m/s, speed of a planted point
+    floor: float = 0.015  # m, height of a planted point over the floor
+    under: float = 0.01  # m, depth of any point under the floor
+
+
+# Usual accelerations of points of the body (m/s^2): people at everyday and dance speed, 30 fps. Hands and feet
+# are driven harder than the trunk.
+ACCELERATIONS = {
+    "nose": 8.0, "eye": 8.0, "ear": 8.0, "shoulder": 7.0, "elbow": 12.0, "wrist": 20.0,
+    "hip": 6.0, "knee": 11.0, "ankle": 16.0, "big_toe": 18.0, "heel": 16.0,
+}  # fmt: skip
+
+
+def usual_accelerations() -> Float[np.ndarray, "K"]:
+    """Return the usual acceleration of each body21 point, m/s^2."""
+    return np.array(
+        [next(a for part, a in ACCELERATIONS.items() if joint.endswith(part)) for joint in BODY21.joints]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One view's keypoints as rays in camera axes (x/z, y/z), with their expected error in metres."""
+
+    camera: Camera
+    plane: Float[np.ndarray, "T K 2"]
+    weight: Float[np.ndarray, "T K"]  # 1/m^2, 0 where nothing was seen
+
+    @classmethod
+    def of(cls, keypoints: Keypoints2D, camera: Camera, floor: float) -> Observation:
+        """Return a view's observation; `floor` (m) is the least error that a detection is believed to have."""
+        body = remap_keypoints(keypoints, BODY21)
+        spread = np.hypot(confidence_sigma(body), floor)
+        plane = normalized(camera, np.nan_to_num(body.xy))
+        return cls(camera=camera, plane=plane, weight=np.where(np.isfinite(spread), 1 / spread**2, 0.0))
+
+    def depths(self, xyz: Float[np.ndarray, "T K 3"]) -> Float[np.ndarray, "T K"]:
+        """Return how far in front of the camera points are, metres."""
+        return np.maximum(cam_points(self.camera, xyz)[..., 2], NEAREST_DEPTH)
+
+    def cost(self, xyz: Float[np.ndarray, "T K 3"], depth: Float[np.ndarray, "T K"], tail: float) -> float:
+        """Return the cost of the reprojection; `depth` turns angles into metres and is not itself judged."""
+        error = self._error(xyz) * depth[..., None]
+        squared = np.square(error).sum(-1) * self.weight
+        return float(0.5 * (tail + 2) * np.log1p(squared / tail).sum())
+
+    def quadratic(
+        self, xyz: Float[np.ndarray, "T K 3"], depth: Float[np.ndarray, "T K"], tail: float
+    ) -> tuple[Float[np.ndarray, "T K 3 3"], Float[np.ndarray, "T K 3"]]:
+        """Return the curvature and gradient of the cost by each point, iteratively reweighted."""
+        seen = cam_points(self.camera, xyz)
+        near = np.maximum(seen[..., 2], NEAREST_DEPTH)
+        error = self._error(xyz) * depth[..., None]
+        squared = np.square(error).sum(-1) * self.weight
+        weight = self.weight * (tail + 2) / (tail + squared)
+        slope = np.zeros((*xyz.shape[:2], 2, 3))
+        slope[..., 0, 0] = slope[..., 1, 1] = depth / near
+        slope[..., 2] = -seen[..., :2] / near[..., None] * (depth / near)[..., None]
+        slope = slope @ self.camera.cam_from_world[:3, :3]
+        weighted = slope * weight[..., None, None]
+        curvature = np.swapaxes(slope, -1, -2) @ weighted
+        gradient = (np.swapaxes(weighted, -1, -2) @ error[..., None])[..., 0]
+        return curvature, gradient
+
+    def _error(self, xyz: Float[np.ndarray, "T K 3"]) -> Float[np.ndarray, "T K 2"]:
+        seen = cam_points(self.camera, xyz)
+        return seen[..., :2] / np.maximum(seen[..., 2:], NEAREST_DEPTH) - self.plane
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Where a lifter believes the points to be, as a weight 1/m^2 per point; 0 where it has no idea."""
+
+    xyz: Float[np.ndarray, "T K 3"]
+    weight: Float[np.ndarray, "T K"]
+
+    def cost(self, xyz: Float[np.ndarray, "T K 3"], tail: float) -> float:
+        """Return the cost of the distance to the target."""
+        squared = np.square(xyz - self.xyz).sum(-1) * self.weight
+        return float(0.5 * tail * np.log1p(squared / tail).sum())
+
+    def quadratic(
+        self, xyz: Float[np.ndarray, "T K 3"], tail: float
+    ) -> tuple[Float[np.ndarray, "T K"], Float[np.ndarray, "T K 3"]]:
+        """Return the (isotropic) curvature and the gradient of the cost by each point."""
+        away = xyz - self.xyz
+        squared = np.square(away).sum(-1) * self.weight
+        weight = self.weight * tail / (tail + squared)
+        return weight, weight[..., None] * away
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Feet on a floor of unknown height: which points are planted when (columns: `points` of body21)."""
+
+    points: list[int]
+    planted: Bool[np.ndarray, "T F"]
+    sole_drop: float
+
+
+def second_differences(x: Float[np.ndarray, "T *rest"]) -> Float[np.ndarray, "T *rest"]:
+    """Return x[t-1] - 2 x[t] + x[t+1], zero at both ends."""
+    out = np.zeros_like(x)
+    out[1:-1] = x[:-2] - 2 * x[1:-1] + x[2:]
+    return out
+
+
+def spread_second_differences(x: Float[np.ndarray, "T *rest"]) -> Float[np.ndarray, "T *rest"]:
+    """Return the transpose of `second_differences` applied to x (its ends must be zero)."""
+    out = -2 * x
+    out[:-1] += x[1:]
+    out[1:] += x[:-1]
+    return out
