@@ -24,7 +24,7 @@ def by_pipeline(views: Sequence[Keypoints2D], cameras: Sequence[Camera], lifter:
         ConfigError: there is no such lifter.
     """
     from mocaplift import pipeline
-    from mocaplift.fit.skeleton import body_keypoints
+    from mocaplift.body import body_keypoints
 
     return body_keypoints(pipeline.lift_and_fit(tuple(views), tuple(cameras), lifters=(lifter,)))
 

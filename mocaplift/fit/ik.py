@@ -64,7 +64,7 @@ def _frame(x: Float[np.ndarray, "T 3"], y: Float[np.ndarray, "T 3"]) -> Float[np
     z = _unit(np.cross(x, y))
     # Parallel x and y leave z undefined: any normal of y will do.
     lost = np.linalg.norm(z, axis=-1, keepdims=True) < 0.5
-    z = np.where(lost, _unit(np.cross(y + [0.3, 0.1, 0.7], y)), z)
+    z = np.where(lost, _unit(np.cross(y + np.array([0.3, 0.1, 0.7]), y)), z)
     return np.stack([np.cross(y, z), y, z], axis=-1)
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from mocaplift.fit.body import Body
+from mocaplift.body import Body
 from mocaplift.rotations import from_rotvec, multiply, normalize, to_matrix
 
 # Joints whose rotation body21 keypoints can tell. Wrists, hands and toes have no points beyond them: they stay
@@ -93,8 +93,8 @@ def keypoints_of(pose: Pose, tree: Tree) -> Points:
     offsets = body.offsets(pose.shape)
     attached = body.attachments(pose.shape)
     local = to_matrix(pose.rotations)
-    world = np.empty_like(local)
-    joints = np.empty((*local.shape[:2], 3))
+    world = np.zeros_like(local)
+    joints = np.zeros((*local.shape[:2], 3))
     for joint, parent in enumerate(body.parents):
         if parent < 0:
             world[:, joint] = local[:, joint]

@@ -49,7 +49,7 @@ class PosePrior:
         self, vector: Float[np.ndarray, "T M"]
     ) -> tuple[Float[np.ndarray, "T"], Float[np.ndarray, "T"]]:
         """Return each pose's likeliest component, and its squared Mahalanobis distance per dimension."""
-        distance = np.empty((len(vector), len(self.weights)))
+        distance = np.zeros((len(vector), len(self.weights)))
         for k, root in enumerate(self._roots):
             distance[:, k] = np.square((vector - self.means[k]) @ root).sum(axis=-1)
         best = (self._log_scale - 0.5 * distance).argmax(axis=-1)

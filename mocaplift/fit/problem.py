@@ -7,7 +7,7 @@ derivatives of the body are computed once per step for all terms together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -45,7 +45,7 @@ class Problem:
     prior: PosePrior
     observations: tuple[Observation, ...]
     fps: float
-    strengths: Strengths = Strengths()
+    strengths: Strengths = field(default_factory=Strengths)
     target: Target | None = None
     ground: Ground | None = None
     shape_mean: Float[np.ndarray, "S"] | None = None
@@ -129,9 +129,7 @@ class Problem:
         smooth[1:-1, split:] = self._turn_weight
         values = np.concatenate([points.xyz.reshape(frames, -1), vector], axis=1)
         row_gradient += spread_second_differences(smooth * second_differences(values))
-        weighted_shape += spread_second_differences(
-            smooth[:, :split, None] * second_differences(by_shape)
-        )
+        weighted_shape += spread_second_differences(smooth[:, :split, None] * second_differences(by_shape))
         slip = np.zeros(rows.shape[:2])
         system = NormalEquations.zeros(frames, NUM_UNKNOWNS, by_shape.shape[-1])
         if self.ground is not None:
@@ -144,9 +142,7 @@ class Problem:
         self._add_shape_prior(pose, system)
         return system
 
-    def _point_terms(
-        self, points: Points
-    ) -> tuple[Float[np.ndarray, "T K 3 3"], Float[np.ndarray, "T K 3"]]:
+    def _point_terms(self, points: Points) -> tuple[Float[np.ndarray, "T K 3 3"], Float[np.ndarray, "T K 3"]]:
         curvature = np.zeros((*points.xyz.shape, 3))
         gradient = np.zeros_like(points.xyz)
         for observation, depth in zip(self.observations, self.depths(points), strict=True):
@@ -200,9 +196,10 @@ class Problem:
         feet = points.xyz[:, ground.points]
         weights = self._slip_weight()
         height = feet[..., 1] - ground.sole_drop - floor
-        stiff = np.where(
-            ground.planted, 1 / strengths.floor**2, (height < 0) / strengths.under**2
-        ) * self.rate_weight
+        stiff = (
+            np.where(ground.planted, 1 / strengths.floor**2, (height < 0) / strengths.under**2)
+            * self.rate_weight
+        )
         for column, point in enumerate(ground.points):
             up = 3 * point + 1
             weighted[:, up] += stiff[:, column, None] * rows[:, up]

@@ -38,7 +38,7 @@ def solve(problem: Problem, pose: Pose, floor: float = 0.0, *, steps: int = 15) 
     damping = FIRST_DAMPING
     cost = float("inf")
     taken = 0
-    for taken in range(1, steps + 1):  # noqa: B007 - reported
+    for taken in range(1, steps + 1):
         depths = problem.depths(keypoints_of(pose, problem.tree))
         before = problem.cost(pose, floor, depths)
         system = problem.equations(pose, floor)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mocaplift.fit.body import Body
+from mocaplift.body import Body
 from mocaplift.fit.linearize import SOLVED_JOINTS
 from mocaplift.fit.prior import PosePrior
 from mocaplift.layouts import BODY21, SMPL24

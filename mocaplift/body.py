@@ -1,4 +1,4 @@
-"""The body model of the fit: bone offsets and keypoint attachments as a linear function of shape.
+"""The body model: bone offsets and keypoint attachments as a linear function of shape.
 
 Learnt from a free parametric body (`mocaplift train body`). A keypoint such as the nose or a heel is a point on
 the skin, attached to one bone: p = x_bone + R_bone a. Shape coefficients have mean 0 and variance 1 over adults;
@@ -13,9 +13,11 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float
 
-from mocaplift.errors import WeightsError
+from mocaplift.errors import InvalidData, WeightsError
+from mocaplift.kinematics import forward, rest_positions
 from mocaplift.layouts import BODY21, SMPL24, SMPL_PARENTS
-from mocaplift.values import Layout, Skeleton
+from mocaplift.rotations import rotate
+from mocaplift.values import Layout, Motion3D, Skeleton, SkeletonMotion
 from mocaplift.weights import load_arrays, locate
 
 
@@ -53,6 +55,10 @@ class Body:
         """Return the skeleton of a shape."""
         return Skeleton(layout=self.layout, parents=self.parents, offsets=self.offsets(shape), shape=shape)
 
+    def rest_keypoints(self, shape: Float[np.ndarray, "S"]) -> Float[np.ndarray, "K 3"]:
+        """Return the keypoints of the T-pose, metres about the pelvis."""
+        return rest_positions(self.skeleton(shape))[list(self.bones)] + self.attachments(shape)
+
     def stature(self, shape: Float[np.ndarray, "S"]) -> float:
         """Return the standing height of a shape, metres."""
         return float(self.stature_mean + self.stature_basis @ shape)
@@ -71,7 +77,10 @@ def load_body(name: str = "body") -> Body:
     """
     path = locate(name)
     arrays, header = load_arrays(path, "body")
-    if tuple(header.get("keypoints", ())) != BODY21.joints or tuple(header.get("joints", ())) != SMPL24.joints:
+    if (
+        tuple(header.get("keypoints", ())) != BODY21.joints
+        or tuple(header.get("joints", ())) != SMPL24.joints
+    ):
         raise WeightsError(f"{path}: made for other joints than {SMPL24.name} and {BODY21.name}")
     try:
         return Body(
@@ -87,3 +96,21 @@ def load_body(name: str = "body") -> Body:
         )
     except KeyError as error:
         raise WeightsError(f"{path}: lacks {error}") from error
+
+
+def body_keypoints(motion: SkeletonMotion, body: Body | None = None) -> Motion3D:
+    """Return the body21 keypoints (skin points such as nose and heels) that ride on the bones, world metres.
+
+    Raises:
+        InvalidData: the skeleton was not made by the body model, so nothing tells where its skin is.
+    """
+    body = body or load_body()
+    if motion.skeleton.shape is None:
+        raise InvalidData(
+            "this skeleton was not fitted by mocaplift (it has no shape coefficients): keypoints cannot be "
+            "attached to it"
+        )
+    joints, turned = forward(motion.skeleton, motion.rotations, motion.root)
+    bones = list(body.bones)
+    xyz = joints[:, bones] + rotate(turned[:, bones], body.attachments(motion.skeleton.shape))
+    return Motion3D(xyz=xyz, sigma=np.zeros(xyz.shape[:2]), layout=BODY21, fps=motion.fps)

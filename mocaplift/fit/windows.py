@@ -1,0 +1,37 @@
+"""Long clips in pieces: windows that overlap, and the cross-fade that joins them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from mocaplift.fit.linearize import Pose
+from mocaplift.rotations import slerp
+
+
+def windows(frames: int, size: int, overlap: int) -> list[slice]:
+    """Return slices that cover all frames, each at most `size` long, neighbours sharing at least `overlap`."""
+    if frames <= size:
+        return [slice(0, frames)]
+    count = -(-(frames - overlap) // (size - overlap))
+    starts = np.linspace(0, frames - size, count).round().astype(int)
+    return [slice(int(start), int(start) + size) for start in starts]
+
+
+def crossfaded(pieces: Sequence[Pose], spans: Sequence[slice]) -> Pose:
+    """Return one pose over all frames: where two pieces overlap, the weight moves linearly to the later one."""
+    frames = spans[-1].stop
+    joints = pieces[0].rotations.shape[1]
+    rotations, root = np.zeros((frames, joints, 4)), np.zeros((frames, 3))
+    rotations[spans[0]], root[spans[0]] = pieces[0].rotations, pieces[0].root
+    for (before, span), piece in zip(pairwise(spans), pieces[1:], strict=True):
+        shared = before.stop - span.start
+        weight = (np.arange(shared) + 1) / (shared + 1)
+        fade = slice(span.start, before.stop)
+        rotations[fade] = slerp(rotations[fade], piece.rotations[:shared], weight[:, None])
+        root[fade] += weight[:, None] * (piece.root[:shared] - root[fade])
+        rotations[before.stop : span.stop] = piece.rotations[shared:]
+        root[before.stop : span.stop] = piece.root[shared:]
+    return Pose(rotations=rotations, root=root, shape=pieces[0].shape)

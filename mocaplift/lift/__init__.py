@@ -1,0 +1,47 @@
+"""Views of a person to points in metres: the lifters, each bound to its name in one dict.
+
+A lifter is `(views, cameras) -> Motion3D` in the world of the cameras, in body21. `load_lifter` imports only the
+one that is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mocaplift.errors import ConfigError
+from mocaplift.values import Camera, Keypoints2D, Motion3D
+
+Lifter = Callable[[Sequence[Keypoints2D], Sequence[Camera]], Motion3D]
+
+
+def _smplify() -> Lifter:
+    from mocaplift.lift import retrieval
+
+    return retrieval.lift
+
+
+def _landmarks() -> Lifter:
+    from mocaplift.lift import landmarks
+
+    return landmarks.lift
+
+
+LIFTERS: dict[str, Callable[[], Lifter]] = {"smplify": _smplify, "landmarks": _landmarks}
+# All that apply, averaged: the default.
+AUTO = "auto"
+
+
+def load_lifter(name: str) -> Lifter:
+    """Return the lifter of that name.
+
+    Raises:
+        ConfigError: there is none; the message lists those there are.
+    """
+    if name not in LIFTERS:
+        raise ConfigError(f"unknown lifter {name!r}; known: {AUTO}, {', '.join(LIFTERS)}")
+    return LIFTERS[name]()
+
+
+def applicable(views: Sequence[Keypoints2D]) -> list[str]:
+    """Return the lifters that can work with these views, best first."""
+    return ["smplify", "landmarks"] if any(view.landmarks is not None for view in views) else ["smplify"]
