@@ -80,6 +80,7 @@ def train_prior(config: PriorConfig, cmu: Path, out: Path, *, body_name: str = "
         "library_rotations": library,
         "library_keypoints": keypoints,
         "library_share": shares,
+        "library_tilted": np.arange(len(library)) >= config.medoids,
         **joint_limits(recorded),
         **motion_rates(body, train),
     }
@@ -99,7 +100,7 @@ def train_prior(config: PriorConfig, cmu: Path, out: Path, *, body_name: str = "
         "licence": "Apache-2.0",
     }
     path = Path(out) / "pose-prior.safetensors"
-    single = {name: np.asarray(array, dtype=np.float32) for name, array in arrays.items()}
+    single = {name: _single_precision(np.asarray(array)) for name, array in arrays.items()}
     save_arrays(path, "pose-prior", single, header)
     log.info("%s: %s, %.1f minutes", path, header["measured"], header["minutes"])
     return path
@@ -228,6 +229,11 @@ def _augmented(
     count = int(share * len(poses) / 2)
     first, second, rest = order[:count], order[count : 2 * count], order[2 * count :]
     return np.concatenate([blended(poses[first], rng), limbs_turned(poses[second], rng), poses[rest]])
+
+
+def _single_precision(array: np.ndarray) -> np.ndarray:
+    """Return floats as float32; truth values as bytes, which every reader of the format knows."""
+    return array.astype(np.uint8 if array.dtype == bool else np.float32)
 
 
 def _sole_y(body_name: str) -> float:
