@@ -1,8 +1,8 @@
 """A synthetic person who walks, with known stance phases: the oracle of the clean-up and export tests.
 
-The skeleton is breadth-first (smpl24) and left and right differ, so that a swapped order or side shows. Feet
-are planted exactly: the heel lands and turns, the foot lies flat, the toe stays while the heel rises. The legs
-follow by a construction of their own (bone directions to frames), not by the code under test.
+The skeleton is breadth-first (smpl24); left and right differ, so that a swapped order or side shows. Feet
+are planted exactly: the heel lands and turns, the foot lies flat, the toe stays while the heel rises. The
+legs follow by a construction of their own (bone directions to frames), not by the code under test.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def walker(frames: int = 90, fps: float = 30.0, speed: float = 1.0, heading: flo
     turns[:] = rotations.IDENTITY
     swing = 2 * np.pi * t / PERIOD
     _pose_upper_body(turns, swing)
-    turns[:, 0] = rotations.from_rotvec(np.stack([0.05 + 0 * t, 0.08 * np.sin(swing), 0.03 * np.sin(swing)], -1))
+    turns[:, 0] = rotations.from_rotvec(
+        np.stack([0.05 + 0 * t, 0.08 * np.sin(swing), 0.03 * np.sin(swing)], -1)
+    )
     root = np.stack([0.02 * np.sin(swing), 0.845 + 0.012 * np.cos(2 * swing), speed * t], axis=-1)
     contacts = np.zeros((frames, len(CONTACT_POINTS)), dtype=bool)
     for side, lag in (("left", 0.0), ("right", 0.5)):
@@ -121,9 +123,7 @@ def _foot_path(stride: np.ndarray, lag: float, length: float, side: float):
     pitch_in = landing * (1 - _smoothstep(phase / FOOT_FLAT))
     pitch_out = leaving * _smoothstep((phase - HEEL_OFF) / (TOE_OFF - HEEL_OFF))
     pitch = np.where(phase < FOOT_FLAT, pitch_in, pitch_out)
-    y, z = np.where(
-        phase < FOOT_FLAT, pivoted(flat_z, heel, pitch_in), pivoted(flat_z, toe, pitch_out)
-    )
+    y, z = np.where(phase < FOOT_FLAT, pivoted(flat_z, heel, pitch_in), pivoted(flat_z, toe, pitch_out))
     share = _smoothstep((phase - TOE_OFF) / (1 - TOE_OFF))
     start = pivoted(flat_z, toe, np.full_like(phase, leaving))
     end = pivoted(flat_z + length, heel, np.full_like(phase, landing))
@@ -166,7 +166,9 @@ def _place_leg(body, turns, root, side, ankle, pitch) -> None:
 def _pose_upper_body(turns, swing) -> None:
     """Write arms that swing against the legs, the left one farther, and a head that looks to the left."""
     for side, sign, size in (("left", 1.0, 0.5), ("right", -1.0, 0.3)):
-        shoulder, elbow, wrist = SMPL24.index(*(f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist")))
+        shoulder, elbow, wrist = SMPL24.index(
+            *(f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist"))
+        )
         hang = rotations.about_axis("Z", -sign * 1.25)
         sway = rotations.about_axis("X", sign * size * np.cos(swing))
         turns[:, shoulder] = rotations.multiply(sway, hang)

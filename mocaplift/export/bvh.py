@@ -1,7 +1,7 @@
 """BVH: a tree of offsets, then one line of numbers per frame.
 
-The format has no units, no axes and no rest rotations; what readers agree on is: +Y up, degrees, channels of a
-joint applied from left to right as R = R1 R2 R3 on column vectors (University of Wisconsin, "Biovision BVH").
+The format has no units, no axes and no rest rotations; what readers agree on is: +Y up, degrees, the channels
+of a joint applied as R = R1 R2 R3 on column vectors (University of Wisconsin, "Biovision BVH").
 Our world and rest pose (T-pose, facing +Z) are already those of the format, so only the unit changes.
 """
 

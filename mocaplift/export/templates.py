@@ -1,6 +1,6 @@
 """What exported bones are called and where the last ones end.
 
-A template is data: our joint name -> the name in the file. A joint that a template does not name keeps its own.
+A template is data: our joint name -> the name in the file. A joint that it does not name keeps its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ _NATIVE_LIMBS = {
 
 TEMPLATES: dict[str, Mapping[str, str]] = {
     "native": _NATIVE_MIDDLE
-    | {f"{side}_{joint}": cap + bone for side, cap in _SIDES.items() for joint, bone in _NATIVE_LIMBS.items()},
+    | {
+        f"{side}_{joint}": title + bone
+        for side, title in _SIDES.items()
+        for joint, bone in _NATIVE_LIMBS.items()
+    },
     "smpl": {},
 }
 
@@ -56,8 +60,8 @@ _TIPS: dict[str, tuple[tuple[float, float, float], float]] = {
 }
 # Height of the lowest joint (the ball of the foot) above the sole of a standing person.
 SOLE_BELOW_JOINT = 0.02  # m
-# A tip of unknown kind goes on along its bone by half of its length, but never less than this: Blender gives a
-# bone without length a direction of its own.
+# A tip of unknown kind goes on along its bone by half of its length, but never less than this: Blender gives
+# a bone without length a direction of its own.
 SHORTEST_TIP = 0.02  # m
 
 
@@ -73,7 +77,9 @@ def names_in(template: str, skeleton: Skeleton) -> tuple[str, ...]:
     names = tuple(TEMPLATES[template].get(joint, joint) for joint in skeleton.layout.joints)
     for name in names:
         if not name or any(character.isspace() for character in name):
-            raise InvalidData(f"joint name {name!r} is empty or holds a space, which programs read differently")
+            raise InvalidData(
+                f"joint name {name!r} is empty or holds a space, which programs read differently"
+            )
         if names.count(name) > 1:
             raise InvalidData(f"template {template!r} gives two joints the name {name!r}")
     return names

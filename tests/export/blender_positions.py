@@ -1,6 +1,6 @@
 """Run inside Blender: import a BVH file as a user does, write where every bone's head is in every frame.
 
-    blender --background --factory-startup --python blender_positions.py -- in.bvh out.json [picture.png]
+blender --background --factory-startup --python blender_positions.py -- in.bvh out.json [picture.png]
 """
 
 import builtins
@@ -9,9 +9,15 @@ import sys
 
 import bpy
 from io_anim_bvh import import_bvh
+from mathutils import Vector
 
-# Blender 3.4's add-on opens files in mode "rU", which Python 3.11 no longer knows.
-import_bvh.open = lambda path, mode="r", *rest, **options: builtins.open(path, mode.replace("U", ""), *rest, **options)
+
+def _open(path, mode="r", **options):
+    # Blender 3.4's add-on opens files in mode "rU", which Python 3.11 no longer knows.
+    return builtins.open(path, mode.replace("U", ""), **options)
+
+
+import_bvh.open = _open
 
 
 def picture(armature, path: str) -> None:
@@ -23,15 +29,15 @@ def picture(armature, path: str) -> None:
     middle = sum(points[1:], points[0].copy()) / len(points)
     for bone in armature.pose.bones:
         head, tail = armature.matrix_world @ bone.head, armature.matrix_world @ bone.tail
-        bpy.ops.mesh.primitive_cylinder_add(radius=0.012 * size, depth=(tail - head).length, location=(head + tail) / 2)
+        bpy.ops.mesh.primitive_cylinder_add(
+            radius=0.012 * size, depth=(tail - head).length, location=(head + tail) / 2
+        )
         stick = bpy.context.object
         stick.rotation_mode = "QUATERNION"
         stick.rotation_quaternion = (tail - head).to_track_quat("Z", "Y")
         colour = (0.1, 0.3, 1, 1) if bone.name.startswith("Left") else (1, 0.3, 0.1, 1)
         stick.color = colour if bone.name.startswith(("Left", "Right")) else (0.8, 0.8, 0.8, 1)
     bpy.ops.mesh.primitive_plane_add(size=4 * size, location=(middle.x, middle.y, 0))
-    from mathutils import Vector
-
     eye = middle + Vector((0.5, -1.0, 0.35)) * 2.2 * size
     bpy.ops.object.camera_add(location=eye)
     scene.camera = bpy.context.object
