@@ -174,19 +174,19 @@ def rte(found: Float[np.ndarray, "T 3"], truth: Float[np.ndarray, "T 3"]) -> flo
 
 
 def planted(feet: Float[np.ndarray, "T F 3"], fps: float) -> Bool[np.ndarray, "T F"]:
-    """Return which points of the true feet stand still from this frame to the next (`PLANTED_SPEED`)."""
-    still = np.zeros(feet.shape[:2], dtype=bool)
-    still[:-1] = np.linalg.norm(np.diff(feet, axis=0), axis=-1) * fps < PLANTED_SPEED
-    return still
+    """Return in which frames the points of the true feet stand still: slower than `PLANTED_SPEED`."""
+    if len(feet) < 2:
+        return np.zeros(feet.shape[:2], dtype=bool)
+    return np.linalg.norm(np.gradient(feet, 1 / fps, axis=0), axis=-1) < PLANTED_SPEED
 
 
-def foot_slide(feet: Float[np.ndarray, "T F 3"], planted: Bool[np.ndarray, "T F"]) -> float:
+def foot_slide(feet: Float[np.ndarray, "T F 3"], contacts: Bool[np.ndarray, "T F"]) -> float:
     """Return how far planted foot points move along the floor, mm per frame.
 
-    The mean horizontal step of a point from a planted frame to the next, planted as `planted` says.
+    The mean horizontal step of a point between two frames in both of which it is planted.
     """
     step = MM * np.linalg.norm(np.diff(feet[..., [0, 2]], axis=0), axis=-1)
-    return _mean(np.where(planted[:-1], step, np.nan))
+    return _mean(np.where(contacts[1:] & contacts[:-1], step, np.nan))
 
 
 def jitter(xyz: Float[np.ndarray, "T J 3"], fps: float) -> float:

@@ -150,23 +150,23 @@ def test_rte_is_a_share_of_the_path():
     assert np.isnan(metrics.rte(found, np.zeros((201, 3))))
 
 
-def test_foot_slide_is_measured_along_the_floor_while_the_truth_stands():
-    truth = np.zeros((4, 2, 3))
-    truth[:, 1, 0] = [0.0, 0.0, 1.0, 2.0]  # the second point leaves after its first step
-    planted = metrics.planted(truth, fps=30)
-    assert planted.tolist() == [[True, True], [True, False], [True, False], [False, False]]
-    found = truth.copy()
-    found[:, 0, 0] = [0.0, 0.003, 0.006, 0.006]
+def test_foot_slide_is_measured_along_the_floor_between_planted_frames():
+    contacts = np.array([[1, 1], [1, 0], [1, 1], [0, 1]], dtype=bool)
+    found = np.zeros((4, 2, 3))
+    found[:, 0, 0] = [0.0, 0.003, 0.006, 0.5]
     found[:, 0, 1] = [0.0, 0.5, 0.0, 0.5]  # up and down is no slide
-    # Steps while planted: 3, 3, 0 mm of the first point, 0 of the second.
-    assert metrics.foot_slide(found, planted) == pytest.approx(6 / 4)
+    found[:, 1, 2] = [0.0, 0.5, 0.7, 0.701]
+    # Steps between planted frames: 3 and 3 mm of the first point, 1 mm of the second.
+    assert metrics.foot_slide(found, contacts) == pytest.approx(7 / 3)
+    assert np.isnan(metrics.foot_slide(found, np.zeros((4, 2), dtype=bool)))
 
 
 def test_planted_is_below_a_centimetre_a_frame_at_30_fps():
-    creep = np.zeros((2, 1, 3))
+    creep = np.zeros((5, 1, 3))
     for step, expected in ((0.0099, True), (0.0101, False)):
-        creep[1, 0, 0] = step
-        assert metrics.planted(creep, fps=30)[0, 0] == expected
+        creep[:, 0, 0] = step * np.arange(5)
+        assert (metrics.planted(creep, fps=30) == expected).all()
+    assert not metrics.planted(creep[:1], fps=30).any()
 
 
 def test_jitter_and_acceleration_of_polynomials():
