@@ -60,6 +60,20 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def check_folder(folder: Path) -> None:
+    """Raise before long work if nothing can be written into a folder, which need not exist yet.
+
+    Raises:
+        OutputError: no file can be made there; the message says why.
+    """
+    nearest = next((each for each in (folder, *folder.absolute().parents) if each.exists()), folder)
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write into {folder}: {reason(error)}") from error
+
+
 def reason(error: OSError) -> str:
     """Return why a file could not be written, and what to do, as the second half of a sentence."""
     return _REASONS.get(error.errno or 0, error.strerror or str(error))

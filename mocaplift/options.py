@@ -17,11 +17,22 @@ PERSON_POLICIES = ("largest", "longest", "center", "first", "all")
 HEIGHT_RANGE = (0.5, 2.8)
 # Steepest camera that still sees a person standing rather than a top of a head (degrees from horizontal).
 STEEPEST_PITCH = 89.0
+# A pinhole has no picture at 180 degrees; action cameras in their linear mode stay below 120.
+WIDEST_FOV = 170.0
 
 
-def _option(default: Any, help: str, *, unit: str = "", flag: str = "", choices: tuple[str, ...] = ()) -> Any:
+def _option(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    flag: str = "",
+    metavar: str = "",
+    choices: tuple[str, ...] = (),
+) -> Any:
     """Return a field that carries its own documentation for the command line."""
-    return field(default=default, metadata={"help": help, "unit": unit, "flag": flag, "choices": choices})
+    about = {"help": help, "unit": unit, "flag": flag, "metavar": metavar, "choices": choices}
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True)
@@ -32,47 +43,74 @@ class Options:
         ConfigError: a value makes no sense; the message names the option.
     """
 
-    detector: str = _option("mediapipe", "Which detector finds the body in each frame.")
-    detector_config: str | None = _option(None, "Config file or model name for the detector (mmpose only).")
-    detector_weights: str | None = _option(None, "Checkpoint for the detector (mmpose only).")
-    lifter: str = _option("smplify", "How the pose is lifted from pixels to metres before the fit.")
-    person: str = _option(
-        "largest", "Whom to capture: largest, longest, center, first, id:N, or all (one file each)."
+    detector: str = _option("mediapipe", "Which detector finds the body in each frame.", metavar="NAME")
+    detector_config: str | None = _option(
+        None, "Config file, or name of a model, for a detector that needs one (mmpose).", metavar="PATH"
     )
-    start: float = _option(0.0, "Where to start in the video.", unit="s")
-    end: float | None = _option(None, "Where to stop in the video; without it, at its end.", unit="s")
+    detector_weights: str | None = _option(
+        None, "Checkpoint for a detector that needs one (mmpose).", metavar="PATH"
+    )
+    lifter: str = _option(
+        "smplify", "How the pose is lifted from pixels to metres before the fit.", metavar="NAME"
+    )
+    person: str = _option(
+        "largest",
+        "Whom to capture: largest, longest, center, first, id:N, or all (one file each).",
+        metavar="WHO",
+    )
+    start: float = _option(0.0, "Where in the video to start; 62.5 or 1:02.5.", unit="s", metavar="TIME")
+    end: float | None = _option(
+        None, "Where in the video to stop; without it, at its end.", unit="s", metavar="TIME"
+    )
     slow_motion: float = _option(
-        1.0, "How many times slower than life the video plays; 4 for 120 fps played at 30.", flag="--slowmo"
+        1.0,
+        "How many times slower than life the video plays: 4 for 120 fps that play at 30.",
+        flag="--slowmo",
+        metavar="N",
     )
     height: float | None = _option(
-        None, "Height of the person (1.78, 178cm or 5ft10); without it, a likely height is assumed.", unit="m"
+        None,
+        "Height of the person, as 1.78, 178cm or 5ft10; without it, a likely height is assumed.",
+        unit="m",
+        metavar="HEIGHT",
     )
     focal: float | None = _option(
         None,
-        "Focal length of the camera in pixels of the video; without it, metadata or a likely lens.",
+        "Focal length of the camera; without it, the file's metadata, else a likely lens.",
         unit="px",
+        metavar="F",
+    )
+    fov: float | None = _option(
+        None,
+        "Angle that the longer side of the picture covers: another way to give the focal length.",
+        unit="degrees",
+        metavar="A",
     )
     pitch: float | None = _option(
         None,
-        "Angle of the camera to the horizontal, positive when it looks down; without it, estimated.",
-        unit="deg",
+        "Angle of the camera below the horizontal; without it, it is estimated.",
+        unit="degrees",
+        metavar="A",
     )
-    longest_gap: float = _option(0.5, "Longest gap in a keypoint that is filled in.", unit="s")
+    longest_gap: float = _option(0.5, "Longest gap in a keypoint that is filled in.", unit="s", metavar="T")
     smooth: float | None = _option(
         None,
-        "Smoothing: movements faster than this are taken for noise; 0 turns it off; without it, automatic.",
+        "Take faster movements than this for noise; 0 turns smoothing off; without it, automatic.",
         unit="Hz",
+        metavar="F",
     )
     foot_lock: str = _option(
-        "auto", "Pin planted feet: auto where contact is sure, always, or never.", choices=FOOT_LOCKS
+        "auto",
+        "Pin planted feet to the floor: where contact is sure, always, or never.",
+        choices=FOOT_LOCKS,
     )
 
     def __post_init__(self) -> None:
         self._check_person()
-        for name in ("start", "end", "slow_motion", "height", "focal", "pitch", "longest_gap", "smooth"):
-            value = getattr(self, name)
-            if value is not None and not math.isfinite(value):
-                raise ConfigError(f"{flag_of(name)} must be a finite number, not {value}")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{flag_of(each.name)} must be a finite number, not {value}")
         for name in ("start", "longest_gap", "smooth"):
             if (getattr(self, name) or 0.0) < 0:
                 raise ConfigError(f"{flag_of(name)} must not be negative, but is {getattr(self, name)}")
@@ -88,8 +126,14 @@ class Options:
                 f"--height must lie between {low} and {high} m, but is {self.height:g} m; "
                 f"write 178cm or 5ft10 for other units"
             )
+        if self.fov is not None and not 0 < self.fov < WIDEST_FOV:
+            raise ConfigError(f"--fov must lie between 0 and {WIDEST_FOV:g} degrees, but is {self.fov:g}")
+        if self.fov is not None and self.focal is not None:
+            raise ConfigError("--fov and --focal say the same thing twice; give one of them")
         if self.pitch is not None and abs(self.pitch) > STEEPEST_PITCH:
-            raise ConfigError(f"--pitch must lie between -89 and 89 degrees, but is {self.pitch:g}")
+            raise ConfigError(
+                f"--pitch must lie within {STEEPEST_PITCH:g} degrees up or down, but is {self.pitch:g}"
+            )
         if self.foot_lock not in FOOT_LOCKS:
             raise ConfigError(f"--foot-lock knows {', '.join(FOOT_LOCKS)}, but not {self.foot_lock!r}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mocaplift.errors import OutputError
-from mocaplift.files import whole_file, write_whole
+from mocaplift.files import check_folder, whole_file, write_whole
 
 
 def test_a_file_appears_whole_and_readable_by_others(tmp_path: Path) -> None:
@@ -63,6 +63,18 @@ def test_a_file_in_the_place_of_a_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "folder").write_bytes(b"")
     with pytest.raises(OutputError, match=r"cannot write .*out\.bvh"):
         write_whole(tmp_path / "folder" / "out.bvh", b"")
+
+
+def test_a_folder_that_can_be_made_passes_the_check_and_is_not_made(tmp_path: Path) -> None:
+    check_folder(tmp_path / "new" / "deeper")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/deeper", "/proc/nowhere"])
+def test_a_folder_that_cannot_hold_files_is_said_early(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="cannot write into"):
+        check_folder(tmp_path / place)
 
 
 def current_umask() -> int:

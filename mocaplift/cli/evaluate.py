@@ -1,0 +1,127 @@
+"""`mocaplift evaluate ...`: benchmarks with a known truth, printed as tables and written as flat JSON rows."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mocaplift.options import Options
+
+_LIFTER = Options.lifter
+
+_json = click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write the rows as one flat JSON list.",
+)
+_lifters = click.option(
+    "--lifter",
+    "lifters",
+    multiple=True,
+    default=(_LIFTER,),
+    metavar="NAME",
+    help=f"What to score; may be repeated.  [default {_LIFTER}]",
+)
+_detector = click.option(
+    "--detector",
+    default=Options.detector,
+    metavar="NAME",
+    help=f"Which detector sees the videos.  [default {Options.detector}]",
+)
+_jobs = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Processes that share the work.  [default 1]",
+)
+
+
+@click.group()
+def evaluate() -> None:
+    """Measure accuracy and speed; rows named "all" are frame-weighted means."""
+
+
+@evaluate.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--views",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Cameras that see each window.  [default 1]",
+)
+@click.option(
+    "--sequence",
+    "sequences",
+    multiple=True,
+    metavar="NAME",
+    help="Only sequences with this in their name; may be repeated.",
+)
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Score every N-th window only.  [default 1]",
+)
+@_lifters
+@_jobs
+@_json
+def aist(
+    folder: Path,
+    views: int,
+    sequences: tuple[str, ...],
+    every: int,
+    lifters: tuple[str, ...],
+    jobs: int,
+    json_path: Path | None,
+) -> None:
+    """Score single or several views of the AIST++ sequences in DIR (their own 2D, no video)."""
+    from mocaplift.evaluate.aist import aist as measure
+
+    _show(
+        lambda progress: measure(
+            folder,
+            views=views,
+            lifters=lifters,
+            sequences=sequences or None,
+            every=every,
+            jobs=jobs,
+            progress=progress,
+        ),
+        json_path,
+    )
+
+
+@evaluate.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@_lifters
+@_detector
+@_json
+def pose2sim(folder: Path, lifters: tuple[str, ...], detector: str, json_path: Path | None) -> None:
+    """Score each camera of a Pose2Sim folder alone against the triangulation of all of them."""
+    from mocaplift.evaluate.pose2sim import pose2sim as measure
+
+    _show(lambda progress: measure(folder, lifters=lifters, detector=detector, progress=progress), json_path)
+
+
+def _show(measure: Callable[[Callable[[int, int], None]], Sequence[Any]], json_path: Path | None) -> None:
+    """Run a benchmark behind a progress bar, print its tables and write its rows."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from mocaplift.evaluate import report
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("evaluate", total=None)
+        rows = measure(lambda done, total: bars.update(task, completed=done, total=total))
+    console = Console()
+    for table in report.tables(rows):
+        console.print(table)
+    if json_path is not None:
+        report.write_json(rows, json_path)
+        console.print(f"{len(rows)} rows in {json_path}", highlight=False)

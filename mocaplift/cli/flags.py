@@ -1,0 +1,135 @@
+"""Flags of the verbs; those of a capture are made from the fields of `Options`, which define them."""
+
+import re
+from collections.abc import Callable
+from dataclasses import Field, fields
+from typing import Any, TypeVar
+
+import click
+
+from mocaplift.options import Options, flag_of
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FEET = re.compile(r"""(\d+)\s*(?:ft|'|feet|foot)\s*(?:(\d+(?:\.\d+)?)\s*(?:in|"|'')?)?""")
+_METRIC = re.compile(r"(\d+(?:\.\d+)?)\s*(m|cm|mm|in)?")
+_METRES = {None: 1.0, "m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
+_FOOT, _INCH = 0.3048, 0.0254  # m, by definition
+
+
+class Height(click.ParamType):
+    """A height as people write it: 1.78, 1.78m, 178cm, 5ft10, 5'10"."""
+
+    name = "height"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the height in metres."""
+        if isinstance(value, int | float):
+            return float(value)
+        text = str(value).strip().lower().replace(",", ".")
+        if match := _FEET.fullmatch(text):
+            return int(match[1]) * _FOOT + float(match[2] or 0) * _INCH
+        if match := _METRIC.fullmatch(text):
+            return float(match[1]) * _METRES[match[2]]
+        self.fail(f"{value!r} is no height; write 1.78, 178cm or 5ft10", param, ctx)
+
+
+class Moment(click.ParamType):
+    """A time in a video: 62.5, 62.5s, 1:02.5 or 0:01:02.5."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the time in seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        parts = str(value).strip().lower().removesuffix("s").split(":")
+        try:
+            numbers = [float(part) for part in parts]
+        except ValueError:
+            numbers = []
+        if not numbers or len(numbers) > 3 or min(numbers) < 0:
+            self.fail(
+                f"{value!r} is no time; write seconds (62.5) or minutes and seconds (1:02.5)", param, ctx
+            )
+        return sum(number * 60**power for power, number in enumerate(reversed(numbers)))
+
+
+class Names(click.ParamType):
+    """One or several names with commas between them."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names in small letters, without leading dots."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(part.strip().lower().removeprefix(".") for part in str(value).split(","))
+        if not all(names):
+            self.fail(
+                f"{value!r} has an empty name; write names with commas between, as in bvh,smpl", param, ctx
+            )
+        return names
+
+
+_TYPES: dict[str, click.ParamType] = {"height": Height(), "start": Moment(), "end": Moment()}
+
+
+def capture_flags(*names: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds the flags of these fields of `Options`; no names mean all of them."""
+    chosen = [each for each in fields(Options) if not names or each.name in names]
+
+    def decorate(command: Command) -> Command:
+        for each in reversed(chosen):
+            command = _flag(each)(command)
+        return command
+
+    return decorate
+
+
+def _flag(each: Field) -> Callable[[Command], Command]:
+    choices = each.metadata["choices"]
+    kind = _TYPES.get(each.name) or (click.Choice(choices) if choices else _plain_type(each))
+    return click.option(
+        flag_of(each.name),
+        each.name,
+        type=kind,
+        default=each.default,
+        metavar=_metavar(each),
+        help=_help(each),
+    )
+
+
+def _plain_type(each: Field) -> click.ParamType:
+    return click.FLOAT if "float" in str(each.type) else click.STRING
+
+
+def _metavar(each: Field) -> str | None:
+    return each.metadata["metavar"] or None
+
+
+def _help(each: Field) -> str:
+    """Return the field's sentence with its unit and default."""
+    unit, default = each.metadata["unit"], each.default
+    shown = (
+        ""
+        if default is None
+        else f"default {default:g}"
+        if isinstance(default, float)
+        else f"default {default}"
+    )
+    note = ", ".join(part for part in (unit, shown) if part)
+    return each.metadata["help"] + (f"  [{note}]" if note else "")
+
+
+def loudness_flags(command: Command) -> Command:
+    """Add the flags that say how much is printed."""
+    for flag in (
+        click.option("--debug", is_flag=True, help="Show the traceback of every error and all log lines."),
+        click.option("-v", "--verbose", is_flag=True, help="Say more: every stage with its time."),
+        click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+    ):
+        command = flag(command)
+    return command

@@ -1,0 +1,97 @@
+"""One job from video to files: capture, export, overlay, report."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mocaplift
+from mocaplift import export, pipeline, report, resume
+from mocaplift.batch import Progress, Status, Work
+from mocaplift.files import check_folder
+from mocaplift.jobs import Job
+from mocaplift.options import Options
+from mocaplift.values import Capture
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be made of every clip: the options of the capture and those of its files."""
+
+    options: Options = field(default_factory=Options)
+    export: export.ExportOptions = field(default_factory=export.ExportOptions)
+    overwrite: bool = False
+
+
+def worker(order: Order) -> Work:
+    """Return the work on one clip: skip it if it is finished, otherwise capture, export and report.
+
+    The detector is loaded once, when the first clip needs it.
+    """
+    detectors: list[Any] = []
+
+    def work(job: Job, progress: Progress) -> tuple[Status, Sequence[Mapping[str, Any]]]:
+        content = resume.checksum_of_clip(job.clip, progress)
+        fingerprint = resume.fingerprint(job, content, order.options, asdict(order.export))
+        before = [] if order.overwrite else resume.finished(job, fingerprint)
+        if before:
+            return "skipped", before
+        if not order.overwrite:
+            resume.refuse_foreign(job, content)
+        for path in [job.report(0), *job.results(0).values()]:
+            check_folder(path.parent)
+        if not detectors:
+            detectors.append(pipeline.load_detector(order.options))
+        captures = pipeline.capture([job.clip], None, detectors[0], order.options, progress)
+        made = {"input_sha256": content, "fingerprint": fingerprint, "people_written": len(captures)}
+        return "done", [_deliver(each, job, order, made, progress) for each in captures]
+
+    return work
+
+
+def _deliver(
+    capture: Capture, job: Job, order: Order, made: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Write one person's results and report, and return the report.
+
+    The report is written twice: before the results as "started", which lets a later run replace what an
+    interrupt left, and after them with their checksums.
+    """
+    person = int(capture.report.get("person", 1))
+    files, place = job.results(person), job.report(person)
+    facts = dict(capture.report) | _facts_of_run(job, order) | made
+    names = {suffix: resume.relative(path, place.parent) for suffix, path in files.items()}
+    report.write(place, facts | {"status": "started", "outputs": dict.fromkeys(names.values())})
+    seconds = dict(facts.get("seconds") or {})
+    try:
+        for suffix, path in files.items():
+            begun = time.monotonic()
+            _write(capture, path, suffix, order, progress)
+            stage = "overlay" if suffix == "overlay" else "export"
+            seconds[stage] = seconds.get(stage, 0.0) + time.monotonic() - begun
+    except Exception:
+        if not any(path.exists() for path in files.values()):
+            place.unlink(missing_ok=True)
+        raise
+    outputs = {names[suffix]: resume.checksum(path) for suffix, path in files.items()}
+    facts |= {"status": "finished", "outputs": outputs, "seconds": seconds}
+    report.write(place, facts)
+    return report.ordered(facts)
+
+
+def _write(capture: Capture, path: Path, suffix: str, order: Order, progress: Progress) -> None:
+    if suffix == "overlay":
+        overlay.draw(capture, path, progress=lambda done, total: progress("overlay", done, total))
+    else:
+        export.export(capture, path, order.export)
+
+
+def _facts_of_run(job: Job, order: Order) -> dict[str, Any]:
+    return {
+        "mocaplift": mocaplift.__version__,
+        "input": str(job.clip.resolve()),
+        "options": asdict(order.options) | asdict(order.export),
+        "versions": report.versions(),
+        "weights": resume.checksums_of_weights(),
+    }
