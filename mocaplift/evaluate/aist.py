@@ -23,7 +23,7 @@ from mocaplift import rotations
 from mocaplift.cameras import cam_points, undistort
 from mocaplift.errors import CalibrationError, ConfigError, InvalidData
 from mocaplift.evaluate.floors import STATIC, static
-from mocaplift.evaluate.metrics import depth_gain, hip_midpoint, joint_errors
+from mocaplift.evaluate.metrics import depth_gain, hip_midpoint, joint_errors, spread
 from mocaplift.evaluate.report import ALL, Row, merged, with_all
 from mocaplift.evaluate.scores import image_scores, motion_scores, pose_scores, rows, world_scores
 from mocaplift.evaluate.solvers import Solve, by_pipeline, shared_out
@@ -340,7 +340,6 @@ def _measure(window: Window, found: Float[np.ndarray, "T 17 3"], lifter: str) ->
         scores |= image_scores(found, COCO17, window.views[0], camera)
         depths = [cam_points(camera, hip_midpoint(xyz, COCO17))[:, 2] for xyz in (found, truth)]
         gain = depth_gain(*depths)
-    scores["absolute_mpjpe"] = float(np.nanmean(absolute)) if np.isfinite(absolute).any() else np.nan
     scores["missing"] = 100.0 * float(1 - np.isfinite(absolute).mean())
     made = rows(
         scores,
@@ -354,7 +353,7 @@ def _measure(window: Window, found: Float[np.ndarray, "T 17 3"], lifter: str) ->
 
 
 def _pooled(scored: Sequence[_Scored]) -> list[Row]:
-    """Return percentiles and depth gain over all windows of a sequence, and over all sequences."""
+    """Return absolute errors and depth gain over all windows of a sequence, and over all sequences."""
     made = []
     names = list(dict.fromkeys(part.rows[0].sequence for part in scored))
     for name in [*names, ALL]:
@@ -364,10 +363,7 @@ def _pooled(scored: Sequence[_Scored]) -> list[Row]:
             weights = np.array([part.gain[1] for part in group])
             slopes = np.array([part.gain[0] for part in group])
             used = weights > 0
-            pooled = {
-                "absolute_median": float(np.median(errors)) if errors.size else np.nan,
-                "absolute_p95": float(np.percentile(errors, 95)) if errors.size else np.nan,
-            }
+            pooled = spread(errors)
             if used.any():
                 pooled["depth_gain"] = float(np.average(slopes[used], weights=weights[used]))
             made += rows(

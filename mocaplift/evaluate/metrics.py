@@ -52,6 +52,18 @@ def joint_errors(
     return MM * np.linalg.norm(found - truth, axis=-1)
 
 
+def spread(errors: Float[np.ndarray, "*lead"]) -> dict[str, float]:
+    """Return mean, median and 95th percentile of errors, by the names of their rows."""
+    known = errors[np.isfinite(errors)]
+    if not known.size:
+        return dict.fromkeys(("absolute_mpjpe", "absolute_median", "absolute_p95"), float("nan"))
+    return {
+        "absolute_mpjpe": float(known.mean()),
+        "absolute_median": float(np.median(known)),
+        "absolute_p95": float(np.percentile(known, 95)),
+    }
+
+
 def mpjpe(found: Float[np.ndarray, "T J 3"], truth: Float[np.ndarray, "T J 3"], layout: Layout) -> float:
     """Return the mean joint error after both are centred on their hips, mm. No rotation, no scale."""
     return _mean(joint_errors(centred(found, layout), centred(truth, layout)))

@@ -111,19 +111,20 @@ def dlt(cameras: Sequence[Camera], views: Sequence[Keypoints2D]) -> Float[np.nda
     Hartley and Zisserman 2004, section 12.2, in normalised coordinates, each view's two equations times its
     confidence. NaN where fewer than two views see the point.
     """
-    equations, count = [], 0
+    equations = []
+    count = np.zeros(views[0].conf.shape, dtype=int)
     for camera, view in zip(cameras, views, strict=True):
         seen = view.conf > 0
         ideal = normalized(camera, np.where(seen[..., None], view.xy, 0.0))
         matrix = camera.cam_from_world[:3]
         for axis in (0, 1):
             equations.append(view.conf[..., None] * (ideal[..., axis, None] * matrix[2] - matrix[axis]))
-        count = count + seen
+        count += seen
     _, _, vt = np.linalg.svd(np.stack(equations, axis=-2))
     point = vt[..., -1, :]
     with np.errstate(divide="ignore", invalid="ignore"):
         xyz = point[..., :3] / point[..., 3:]
-    return np.where((np.asarray(count) >= FEWEST_VIEWS)[..., None], xyz, np.nan)
+    return np.where((count >= FEWEST_VIEWS)[..., None], xyz, np.nan)
 
 
 def pose2sim(

@@ -36,6 +36,7 @@ UNITS = {
     "j2d": "px",
     "j2d_centred": "px",
     "pops": "count",
+    "joint_pops": "count",
     "missing": "%",
 }
 

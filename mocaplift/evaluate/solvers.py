@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from mocaplift.body import body_keypoints
 from mocaplift.errors import ConfigError
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 
@@ -24,7 +25,6 @@ def by_pipeline(views: Sequence[Keypoints2D], cameras: Sequence[Camera], lifter:
         ConfigError: there is no such lifter.
     """
     from mocaplift import pipeline
-    from mocaplift.body import body_keypoints
 
     return body_keypoints(pipeline.lift_and_fit(tuple(views), tuple(cameras), lifters=(lifter,)))
 

@@ -219,3 +219,12 @@ def test_the_root_is_between_the_hips_of_any_layout():
     xyz[0, COCO17.at("left_hip")] = [0.2, 1.0, 0.0]
     xyz[0, COCO17.at("right_hip")] = [0.0, 0.8, 0.4]
     assert metrics.hip_midpoint(xyz, COCO17)[0] == pytest.approx([0.1, 0.9, 0.2])
+
+
+def test_spread_is_mean_median_and_95th_percentile_of_what_is_known():
+    errors = np.append(np.arange(101.0), np.nan)
+    errors[100] = 1000.0
+    assert metrics.spread(errors) == pytest.approx(
+        {"absolute_mpjpe": (4950 + 1000) / 101, "absolute_median": 50.0, "absolute_p95": 95.0}
+    )
+    assert np.isnan(list(metrics.spread(np.array([np.nan])).values())).all()

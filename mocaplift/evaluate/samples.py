@@ -1,0 +1,194 @@
+"""The project's own clips as a benchmark: video to motion, against the truth they were rendered from.
+
+Every clip is captured twice for each lifter: with the true focal length and height given, and with neither
+(`<lifter>` + `ASSUMED`), as most users will run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from mocaplift import kinematics, rotations
+from mocaplift.body import body_keypoints
+from mocaplift.cameras import cam_points
+from mocaplift.errors import InvalidData
+from mocaplift.evaluate import metrics
+from mocaplift.evaluate.floors import DETECTOR, STATIC, static
+from mocaplift.evaluate.report import Row, with_all
+from mocaplift.evaluate.scores import image_scores, motion_scores, pose_scores, rows, world_scores
+from mocaplift.evaluate.truth import Truth, find, read
+from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24, SMPL_PARENTS, remap
+from mocaplift.options import Options
+from mocaplift.values import Camera, Capture
+
+# Name of a row's lifter where neither focal length nor height was given.
+ASSUMED = " (assumed)"
+# The row of the truth itself: how much even it slides and shakes.
+TRUTH = "truth"
+# degrees per frame: a joint that turns faster than this where the truth does not has popped.
+POP = 20.0
+# The clock of the captured video may end one frame before or after the truth's.
+FRAMES_APART = 1
+
+# What captures one clip: the product, or in tests something else.
+CaptureClip = Callable[[Path, Options], Capture]
+
+
+def by_product(video: Path, options: Options) -> Capture:
+    """Return what the product makes of a clip: its first person."""
+    from mocaplift import pipeline
+
+    detector = pipeline.load_detector(options)
+    return pipeline.capture([video], None, detector, options)[0]
+
+
+def samples(
+    folder: str | Path | None = None,
+    *,
+    lifters: Sequence[str] = ("smplify",),
+    detector: str = "mediapipe",
+    capture: CaptureClip = by_product,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Row]:
+    """Return the rows of the benchmark: each clip, then "all", the floors and the truth's own rows beside them.
+
+    MPJPE is of body21, hips at the origin, in the camera's frame: no alignment. Path metrics are in the truth's
+    world, into which the result is carried by the two cameras. Foot slide is along the result's own floor, while
+    the truth says that the point is planted.
+
+    Args:
+        folder: where the clips lie, by default the project's `sample_videos`.
+        lifters: names to score.
+        detector: which detector sees the clips.
+        capture: what makes a motion of a clip.
+        progress: told (captures done, all captures).
+
+    Raises:
+        InvalidData: no clips, an unreadable truth, or a capture of another length than its truth.
+    """
+    files = find(Path(__file__).parents[2] / "sample_videos" if folder is None else folder)
+    made: list[Row] = []
+    steps, done = 2 * len(lifters) * len(files), 0
+    for path in files:
+        truth = read(path)
+        made += _floors(truth)
+        seen: Capture | None = None
+        for lifter in lifters:
+            options = Options(detector=detector, lifter=lifter)
+            given = Options(
+                detector=detector,
+                lifter=lifter,
+                focal=float(truth.camera.intrinsics[0, 0]),
+                height=truth.height,
+            )
+            for name, chosen in ((lifter, given), (lifter + ASSUMED, options)):
+                seen = capture(truth.video, chosen)
+                made += _rows(score(seen, truth), truth, name)
+                done += 1
+                if progress is not None:
+                    progress(done, steps)
+        if seen is not None:
+            made += _landmarks(seen, truth)
+    return with_all(made)
+
+
+def score(capture: Capture, truth: Truth) -> dict[str, float]:
+    """Return every metric of one capture of a clip.
+
+    Raises:
+        InvalidData: the capture is longer or shorter than the truth, or has another rate.
+    """
+    frames = _common_frames(capture, truth)
+    camera, fps = capture.cameras[0], truth.fps
+    found = body_keypoints(capture.motion).xyz[:frames]
+    true = truth.keypoints[:frames]
+    in_camera, true_in_camera = cam_points(camera, found), cam_points(truth.camera, true)
+    in_world = _world_points(truth.camera, in_camera)
+    scores = pose_scores(in_camera, true_in_camera, BODY21) | world_scores(in_world, true, BODY21)
+    scores |= motion_scores(in_world, true, BODY21, fps)
+    feet = found[:, BODY21.index(*CONTACT_POINTS)]
+    scores["foot_slide"] = metrics.foot_slide(feet, truth.contacts[:frames])
+    scores |= image_scores(found, BODY21, capture.views[0], camera)
+    errors = metrics.joint_errors(in_camera, true_in_camera)
+    scores |= metrics.spread(errors)
+    depths = [metrics.hip_midpoint(xyz, BODY21)[:, 2] for xyz in (in_camera, true_in_camera)]
+    scores["depth_gain"] = metrics.depth_gain(*depths)[0]
+    joints, _ = kinematics.forward(capture.motion.skeleton, capture.motion.rotations, capture.motion.root)
+    layout = capture.motion.skeleton.layout
+    scores["pops"] = _pops(bone_turns(remap(joints, layout, SMPL24)), bone_turns(truth.joints), frames)
+    if truth.rotations is not None and layout == SMPL24:
+        scores["joint_pops"] = _pops(
+            joint_turns(capture.motion.rotations), joint_turns(truth.rotations), frames
+        )
+    scores["missing"] = 100.0 * float(1 - np.isfinite(errors).mean())
+    return scores
+
+
+def bone_turns(joints: Float[np.ndarray, "T 24 3"]) -> Float[np.ndarray, "U 23"]:
+    """Return by how many degrees each bone's direction turns from a frame to the next."""
+    bones = joints[:, 1:] - joints[:, list(SMPL_PARENTS[1:])]
+    direction = bones / np.linalg.norm(bones, axis=-1, keepdims=True)
+    a, b = direction[1:], direction[:-1]
+    across = np.linalg.norm(np.cross(a, b), axis=-1)
+    return np.degrees(np.arctan2(across, (a * b).sum(-1)))
+
+
+def joint_turns(turns: Float[np.ndarray, "T J 4"]) -> Float[np.ndarray, "U J"]:
+    """Return by how many degrees each joint's rotation changes from a frame to the next."""
+    return np.degrees(rotations.angle_between(turns[:-1], turns[1:]))
+
+
+def _pops(found: Float[np.ndarray, "T J"], truth: Float[np.ndarray, "U J"], frames: int) -> float:
+    """Return how often the result turns faster than `POP` where the truth does not, within a frame either way."""
+    found, truth = found[: frames - 1], truth[: frames - 1]
+    near = np.pad(truth, ((1, 1), (0, 0)), mode="edge")
+    fastest = np.maximum(np.maximum(near[:-2], near[1:-1]), near[2:])
+    return float(metrics.pops(found, fastest, POP))
+
+
+def _common_frames(capture: Capture, truth: Truth) -> int:
+    found, true = len(capture.motion.root), len(truth.keypoints)
+    if abs(found - true) > FRAMES_APART or abs(capture.motion.fps - truth.fps) > 1e-3 * truth.fps:
+        raise InvalidData(
+            f"{truth.video}: captured {found} frames at {capture.motion.fps:g} fps, but its truth has {true} "
+            f"at {truth.fps:g} fps"
+        )
+    return min(found, true)
+
+
+def _world_points(camera: Camera, xyz: Float[np.ndarray, "*lead 3"]) -> Float[np.ndarray, "*lead 3"]:
+    """Return points in the camera's axes as points in its world."""
+    return (xyz - camera.cam_from_world[:3, 3]) @ camera.cam_from_world[:3, :3]
+
+
+def _floors(truth: Truth) -> list[Row]:
+    """Return the rows of a held first frame, and of the truth itself where it is no trivial zero."""
+    held, true = static(truth.keypoints), truth.keypoints
+    floor = pose_scores(held, true, BODY21) | world_scores(held, true, BODY21)
+    feet = true[:, BODY21.index(*CONTACT_POINTS)]
+    own = {
+        "foot_slide": metrics.foot_slide(feet, truth.contacts),
+        "jitter": metrics.jitter(true, truth.fps),
+    }
+    return _rows(floor, truth, STATIC) + _rows(own, truth, TRUTH)
+
+
+def _landmarks(capture: Capture, truth: Truth) -> list[Row]:
+    """Return the rows of the detector's own landmarks, none where it has none."""
+    view = capture.views[0]
+    if view.landmarks is None:
+        return []
+    frames = _common_frames(capture, truth)
+    own = remap(view.landmarks, view.layout, BODY21)[:frames]
+    return _rows(
+        pose_scores(own, cam_points(truth.camera, truth.keypoints[:frames]), BODY21), truth, DETECTOR
+    )
+
+
+def _rows(scores: dict[str, float], truth: Truth, lifter: str) -> list[Row]:
+    frames = len(truth.keypoints)
+    return rows(scores, benchmark="samples", sequence=truth.name, views=1, lifter=lifter, frames=frames)
