@@ -20,6 +20,8 @@ from mocaplift.errors import VideoError
 # A file whose last packet ends this much (s) before its stated length was cut off. Stated lengths are rounded,
 # and count the longest of the streams: all of them are read.
 CUT_OFF = 0.5
+# Frames that may be stored out of their order (H.264 and HEVC, Annex A: the decoded picture buffer).
+REORDERED = 16
 # Diagonal of the 35 mm film frame that equivalent focal lengths refer to (mm; CIPA DCG-001).
 FILM_DIAGONAL = 43.267
 # Focal lengths (mm, equivalent) that lenses have; anything else in a tag is a mistake.
@@ -95,11 +97,6 @@ def picture_stream(path: Path, container: av.container.InputContainer) -> av.Vid
     return stream
 
 
-def is_timed(container: av.container.InputContainer) -> bool:
-    """Return whether the file stores when frames are shown. AVI stores the order of decoding only."""
-    return container.format.name != "avi"
-
-
 def frame_times(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> FrameTimes:
     """Return the times of all frames that can be shown, from the packets; 8 bytes a frame are held.
 
@@ -109,7 +106,8 @@ def frame_times(path: Path, container: av.container.InputContainer, stream: av.V
     shown = array("q")
     num_packets = 0
     first_key: int | None = None
-    timed = is_timed(container)
+    # AVI stores the order of decoding only, which is that of display where there are no B frames.
+    timed = container.format.name != "avi" or not stream.codec_context.has_b_frames
     last_end = 0.0
     is_readable = True
     try:
@@ -140,6 +138,8 @@ def frame_times(path: Path, container: av.container.InputContainer, stream: av.V
     times = np.unique(np.frombuffer(shown, dtype=np.int64))
     # What precedes the first key frame (a recording cut out of a longer one) cannot be decoded.
     times = times[times >= (times[0] if first_key is None else first_key)]
+    if not is_complete:
+        times = _before_hole(times)
     stated = tuple(Fraction(rate) for rate in (stream.average_rate, stream.base_rate) if rate)
     return FrameTimes(times, Fraction(stream.time_base), stated, True, is_complete)
 
@@ -168,6 +168,14 @@ def _is_cut_off(
         return True
     begin = (container.start_time or 0) / av.time_base
     return container.duration is not None and begin + container.duration / av.time_base - last_end > CUT_OFF
+
+
+def _before_hole(times: Int[np.ndarray, "T"]) -> Int[np.ndarray, "T2"]:
+    """Return the times up to the hole that a cut leaves: B frames are stored after those shown later."""
+    steps = np.diff(times)
+    holes = np.flatnonzero(steps > 1.5 * np.median(steps)) if len(steps) else steps
+    holes = holes[holes >= len(times) - REORDERED]
+    return times[: holes[0] + 1] if len(holes) else times
 
 
 def _check_rate(path: Path, rate: Fraction) -> None:

@@ -105,7 +105,7 @@ class Reader:
             origin = self._origin(stream)
             for count, frame in enumerate(decoded(packets, stream, self._fail)):
                 if not self._is_timed():
-                    yield float(count / fps), frame
+                    yield float((count + self.num_failures) / fps), frame
                     continue
                 if origin is None:
                     origin = frame.pts

@@ -20,7 +20,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from jaxtyping import Float, UInt8
 
-from mocaplift.clock import Clock, constant_clock, nearest_tick, on_clock
+from mocaplift.clock import ONE_TO_ONE, Clock, constant_clock, nearest_tick, on_clock
 from mocaplift.container import focal_px, frame_times, open_video, picture_stream
 from mocaplift.decoding import Reader, first_picture
 from mocaplift.errors import ConfigError, InvalidData, OutputError, VideoError
@@ -296,12 +296,11 @@ def _window(path: Path, clock: Clock, start: float, end: float | None) -> range:
     last = clock.ticks if end is None else min(clock.ticks, nearest_tick(end, clock.fps))
     length = float(clock.ticks / clock.fps)
     if first >= clock.ticks:
-        raise VideoError(
-            f"{path}: the start ({start:g} s) lies after the end of the video, which has {length:.2f} s"
-        )
+        raise VideoError(f"{path}: the start ({start:g} s) lies after the end of the video ({length:.2f} s)")
     if last - first < 2:
+        stop = length if end is None else end
         raise VideoError(
-            f"{path}: there are fewer than two frames from {start:g} s to {end or length:g} s; widen it"
+            f"{path}: fewer than two frames lie between {start:g} and {stop:g} s; widen the range"
         )
     return range(first, last)
 
@@ -309,12 +308,15 @@ def _window(path: Path, clock: Clock, start: float, end: float | None) -> range:
 def _check_waits(path: Path, times: np.ndarray, clock: Clock, ticks: range) -> None:
     """Raise VideoError if the frames (s) used for these ticks lie so far apart that the times must be wrong."""
     passed = times - times[0]
-    near = np.searchsorted(passed, [float(ticks.start / clock.fps), float((ticks.stop - 1) / clock.fps)])
-    used = passed[max(0, near[0] - 1) : near[1] + 1]
+    first, last = (float(tick / clock.fps) for tick in (ticks.start, ticks.stop - 1))
+    # A moment before the first tick: a frame that lies on it may be rounded to before it.
+    used = passed[
+        np.searchsorted(passed, first - ONE_TO_ONE / float(clock.fps)) : np.searchsorted(passed, last) + 1
+    ]
     waits = np.diff(used)
     if len(waits) and waits.max() > LONGEST_WAIT:
-        place = used[waits.argmax()]
+        before, after = used[waits.argmax() :][:2]
         raise VideoError(
-            f"{path}: nothing is shown for {waits.max():.0f} s after {place:.2f} s, so the frame times are "
-            f"damaged; capture the parts by themselves with --end {place:.2f} and --start"
+            f"{path}: nothing is shown between {before:.2f} and {after:.2f} s, so the frame times are damaged; "
+            f"capture the parts by themselves, with --end {before:.2f} and --start {after:.2f}"
         )
