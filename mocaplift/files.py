@@ -35,7 +35,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            raise OutputError(f"cannot write {path}: {_REASONS[errno.EISDIR]}")
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-", suffix=path.suffix)
         os.close(handle)
         temporary = Path(name)

@@ -235,49 +235,49 @@ class TestFinished:
 
 
 class TestRefuseForeign:
-    def refuse(self, job: Job) -> None:
+    def check_may_write(self, job: Job) -> None:
         resume.refuse_foreign(job, resume.checksum(job.clip))
 
     def test_an_empty_place_is_fine(self, job: Job) -> None:
-        self.refuse(job)
+        self.check_may_write(job)
 
     def test_a_file_of_somebody_else_is_never_replaced(self, job: Job) -> None:
         path = job.results(1)[".bvh"]
         path.parent.mkdir()
         path.write_bytes(b"an animator's week")
         with pytest.raises(OutputError, match=r"walk\.bvh is there already.*--overwrite"):
-            self.refuse(job)
+            self.check_may_write(job)
 
     def test_our_own_result_of_the_same_video_may_be_made_again(self, job: Job) -> None:
         leave_results(job, mark="of other options")
-        self.refuse(job)
+        self.check_may_write(job)
         job.clip.write_bytes(b"the same file, rendered again")
-        self.refuse(job)
+        self.check_may_write(job)
 
     def test_our_own_result_that_was_edited_is_never_replaced(self, job: Job) -> None:
         leave_results(job)
         job.results(1)[".bvh"].write_bytes(b"edited")
         with pytest.raises(OutputError, match="was changed since"):
-            self.refuse(job)
+            self.check_may_write(job)
 
     def test_the_result_of_another_video_is_never_replaced(self, job: Job, tmp_path: Path) -> None:
         leave_results(job)
         other = tmp_path / "other.mp4"
         other.write_bytes(b"other pixels")
         with pytest.raises(OutputError):
-            self.refuse(replace(job, clip=other))
+            self.check_may_write(replace(job, clip=other))
 
     def test_what_an_interrupt_left_may_be_replaced(self, job: Job) -> None:
         leave_results(job, status="started")
-        self.refuse(job)
+        self.check_may_write(job)
 
     def test_all_people_are_looked_at(self, job: Job) -> None:
         many = replace(job, is_per_person=True)
         leave_results(many, people=(1, 2))
-        self.refuse(many)
+        self.check_may_write(many)
         many.results(2)[".bvh"].write_bytes(b"edited")
         with pytest.raises(OutputError, match=r"walk_p2\.bvh"):
-            self.refuse(many)
+            self.check_may_write(many)
 
 
 class TestChecksumOfClip:

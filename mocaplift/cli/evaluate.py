@@ -109,6 +109,32 @@ def pose2sim(folder: Path, lifters: tuple[str, ...], detector: str, json_path: P
     _show(lambda progress: measure(folder, lifters=lifters, detector=detector, progress=progress), json_path)
 
 
+@evaluate.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", required=False)
+@_lifters
+@_detector
+@_json
+def samples(folder: Path | None, lifters: tuple[str, ...], detector: str, json_path: Path | None) -> None:
+    """Score the sample clips, video to motion, against their known truth.
+
+    DIR is a folder of clips with their truth; without it, the project's sample_videos.
+    """
+    from mocaplift.evaluate.samples import samples as measure
+
+    _show(lambda progress: measure(folder, lifters=lifters, detector=detector, progress=progress), json_path)
+
+
+@evaluate.command()
+@click.argument("video", type=click.Path(path_type=Path))
+@_lifters
+@_json
+def speed(video: Path, lifters: tuple[str, ...], json_path: Path | None) -> None:
+    """Measure frames per second of each stage and of a whole call on VIDEO, and its peak memory."""
+    from mocaplift.evaluate.speed import speed as measure
+
+    _show(lambda progress: measure(video, lifters=lifters, progress=progress), json_path)
+
+
 def _show(measure: Callable[[Callable[[int, int], None]], Sequence[Any]], json_path: Path | None) -> None:
     """Run a benchmark behind a progress bar, print its tables and write its rows."""
     from rich.console import Console
