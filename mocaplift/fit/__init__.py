@@ -97,10 +97,11 @@ def fit_skeleton(
     stride = max(1, round(fps / COARSE_FPS))
     kept = np.arange(0, frames, stride)
     hypotheses = [filled(start)[kept] for start in starts]
+    hips = np.median([_hips(points) for points in hypotheses], axis=0)
     coarse = Problem(
         tree=Tree(fitter.body),
         prior=fitter.prior,
-        observations=_observed(views, cameras, kept, fitter.strengths.pixel_floor),
+        observations=_observed(views, cameras, kept, hips, fitter.strengths.pixel_floor),
         fps=fps / stride,
         strengths=fitter.strengths,
         shape_mean=fitter.shape(),
@@ -146,8 +147,8 @@ def settle(
     frames = len(pose.root)
     if any(len(view.xy) != frames for view in views) or len(contacts) != frames:
         raise InvalidData(f"the motion has {frames} frames, but its views or contacts have not")
-    everything = np.arange(frames)
-    observations = _observed(views, cameras, everything, fitter.strengths.pixel_floor)
+    hips = _hips(keypoints_of(pose, Tree(fitter.body)).xyz)
+    observations = _observed(views, cameras, np.arange(frames), hips, fitter.strengths.pixel_floor)
     size = round(WINDOW * max(1.0, motion.fps / COARSE_FPS))
     spans = windows(frames, size, round(OVERLAP * max(1.0, motion.fps / COARSE_FPS)))
     pieces, heights = [], []
@@ -155,7 +156,7 @@ def settle(
         problem = Problem(
             tree=Tree(fitter.body),
             prior=fitter.prior,
-            observations=tuple(_part(observation, span) for observation in observations),
+            observations=tuple(each.part(span) for each in observations),
             fps=motion.fps,
             strengths=fitter.strengths,
             ground=Ground(BODY21.index(*CONTACT_POINTS), contacts[span], fitter.body.sole_drop),
@@ -179,27 +180,37 @@ def _check(starts: Sequence[Motion3D], views: Sequence[Keypoints2D], cameras: Se
         raise InvalidData(f"lifted motions and views have different lengths: {sorted(lengths)}")
 
 
+def _hips(points: Float[np.ndarray, "T 21 3"]) -> Float[np.ndarray, "T 3"]:
+    return points[:, BODY21.index("left_hip", "right_hip")].mean(axis=1)
+
+
 def _observed(
-    views: Sequence[Keypoints2D], cameras: Sequence[Camera], kept: np.ndarray, floor: float
+    views: Sequence[Keypoints2D],
+    cameras: Sequence[Camera],
+    kept: np.ndarray,
+    hips: Float[np.ndarray, "N 3"],
+    least: float,
 ) -> tuple[Observation, ...]:
-    seen = [Observation.of(view, camera, floor) for view, camera in zip(views, cameras, strict=True)]
-    return tuple(_part(observation, kept) for observation in seen)
+    return tuple(
+        Observation.of(_part(view, kept), camera, hips, least)
+        for view, camera in zip(views, cameras, strict=True)
+    )
 
 
-def _part(observation: Observation, frames: np.ndarray | slice) -> Observation:
-    return replace(observation, plane=observation.plane[frames], weight=observation.weight[frames])
+def _part(view: Keypoints2D, kept: np.ndarray) -> Keypoints2D:
+    return replace(view, xy=view.xy[kept], conf=view.conf[kept], landmarks=None)
 
 
 def _solve_window(
     clip: Problem, hypotheses: Sequence[Float[np.ndarray, "T 21 3"]], span: slice, shape: np.ndarray
 ) -> Pose:
     """Return the fitted pose of one window: each hypothesis solved, their mean solved again."""
-    problem = replace(clip, observations=tuple(_part(each, span) for each in clip.observations))
+    problem = replace(clip, observations=tuple(each.part(span) for each in clip.observations))
     solved = []
     for points in hypotheses:
         pose = pose_from_points(points[span], problem.tree, shape)
-        for floor in ANNEALING:
-            blurred = tuple(_blurred(each, floor) for each in problem.observations)
+        for least in ANNEALING:
+            blurred = tuple(replace(each, least=least) for each in problem.observations)
             pose = solve(replace(problem, observations=blurred), pose, steps=EARLY_STEPS).pose
         solved.append(solve(problem, pose, steps=STEPS).pose)
     if len(solved) == 1:
@@ -212,12 +223,6 @@ def _solve_window(
         shape=np.mean([pose.shape for pose in solved], axis=0),
     )
     return solve(replace(problem, target=target), start, steps=STEPS).pose
-
-
-def _blurred(observation: Observation, floor: float) -> Observation:
-    """Return the observation with errors of at least `floor` (m), so that a far start still feels it."""
-    weight = observation.weight
-    return replace(observation, weight=weight / (1 + weight * floor**2))
 
 
 def _every_frame(pose: Pose, kept: np.ndarray, frames: int) -> Pose:

@@ -74,17 +74,13 @@ class Problem:
         """Return the pose vectors that the prior judges."""
         return self.prior.vector(pose.rotations, self.tree.body.layout)
 
-    def depths(self, points: Points) -> list[Float[np.ndarray, "T K"]]:
-        """Return the depth of the points in every view: the yardstick that a step is judged with."""
-        return [observation.depths(points.xyz) for observation in self.observations]
-
-    def cost(self, pose: Pose, floor: float, depths: list[Float[np.ndarray, "T K"]]) -> float:
+    def cost(self, pose: Pose, floor: float) -> float:
         """Return the total cost of a pose."""
         points = keypoints_of(pose, self.tree)
         strengths, rate = self.strengths, self.rate_weight
         total = 0.0
-        for observation, depth in zip(self.observations, depths, strict=True):
-            total += rate * observation.cost(points.xyz, depth, strengths.pixel_tail)
+        for observation in self.observations:
+            total += rate * strengths.pixel * observation.cost(points.xyz, strengths.pixel_tail)
         if self.target is not None:
             total += rate * self.target.cost(points.xyz, strengths.lift_tail)
         vector = self.vector(pose)
@@ -145,10 +141,10 @@ class Problem:
     def _point_terms(self, points: Points) -> tuple[Float[np.ndarray, "T K 3 3"], Float[np.ndarray, "T K 3"]]:
         curvature = np.zeros((*points.xyz.shape, 3))
         gradient = np.zeros_like(points.xyz)
-        for observation, depth in zip(self.observations, self.depths(points), strict=True):
-            bent, slope = observation.quadratic(points.xyz, depth, self.strengths.pixel_tail)
-            curvature += bent
-            gradient += slope
+        for observation in self.observations:
+            bent, slope = observation.quadratic(points.xyz, self.strengths.pixel_tail)
+            curvature += self.strengths.pixel * bent
+            gradient += self.strengths.pixel * slope
         if self.target is not None:
             stiff, pull = self.target.quadratic(points.xyz, self.strengths.lift_tail)
             curvature += stiff[..., None, None] * np.eye(3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mocaplift.fit.linearize import Pose, keypoints_of
+from mocaplift.fit.linearize import Pose
 from mocaplift.fit.problem import Problem
 
 # Marquardt's damping: where it starts, how it falls after a good step and grows after a bad one.
@@ -39,15 +39,14 @@ def solve(problem: Problem, pose: Pose, floor: float = 0.0, *, steps: int = 15) 
     cost = float("inf")
     taken = 0
     for taken in range(1, steps + 1):
-        depths = problem.depths(keypoints_of(pose, problem.tree))
-        before = problem.cost(pose, floor, depths)
+        before = problem.cost(pose, floor)
         system = problem.equations(pose, floor)
         while damping < LARGEST_DAMPING:
             step = system.solve(damping)
             if step is not None:
                 moved = pose.moved(step[0], step[1][:-1], problem.tree)
                 new_floor = floor + float(step[1][-1])
-                cost = problem.cost(moved, new_floor, depths)
+                cost = problem.cost(moved, new_floor)
                 if cost < before:
                     break
             damping *= DAMPING_UP

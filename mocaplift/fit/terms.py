@@ -6,7 +6,8 @@ is weighted so that a second of it counts the same. Constants with their units a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -23,6 +24,7 @@ REFERENCE_FPS = 30.0
 class Strengths:
     """How much each term weighs. Chosen on the AIST++ development set, flat within a factor of 2 to 3."""
 
+    pixel: float = 0.2  # share of a detection's log likelihood: its errors last for about 5 frames
     pixel_tail: float = 4.0  # degrees of freedom of the Student-t of a detection
     pixel_floor: float = 0.008  # m, no detection is believed to be better than this
     pose: float = 0.3  # share of the prior's log likelihood: neighbouring frames repeat each other
@@ -54,51 +56,74 @@ def usual_accelerations() -> Float[np.ndarray, "K"]:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """One view's keypoints as rays in camera axes (x/z, y/z), with their expected error in metres."""
+    """One view's keypoints as rays in camera axes (x/z, y/z), and what their errors are expected to be.
+
+    Errors are angles; a table tells them in metres at the person's depth. That depth is taken from the start of
+    the fit and kept: if it moved with the fit, coming nearer to the camera would make every error small.
+    """
 
     camera: Camera
     plane: Float[np.ndarray, "T K 2"]
-    weight: Float[np.ndarray, "T K"]  # 1/m^2, 0 where nothing was seen
+    spread: Float[np.ndarray, "T K"]  # m, infinite where nothing was seen
+    depth: Float[np.ndarray, "T"]  # m
+    least: float  # m, no detection is believed to be better than this
 
     @classmethod
-    def of(cls, keypoints: Keypoints2D, camera: Camera, floor: float) -> Observation:
-        """Return a view's observation; `floor` (m) is the least error that a detection is believed to have."""
+    def of(
+        cls, keypoints: Keypoints2D, camera: Camera, hips: Float[np.ndarray, "T 3"], least: float
+    ) -> Observation:
+        """Return a view's observation of a person whose hips are about there (world metres)."""
         body = remap_keypoints(keypoints, BODY21)
-        spread = np.hypot(confidence_sigma(body), floor)
-        plane = normalized(camera, np.nan_to_num(body.xy))
-        return cls(camera=camera, plane=plane, weight=np.where(np.isfinite(spread), 1 / spread**2, 0.0))
+        return cls(
+            camera=camera,
+            plane=normalized(camera, np.nan_to_num(body.xy)),
+            spread=confidence_sigma(body),
+            depth=np.maximum(cam_points(camera, hips)[..., 2], NEAREST_DEPTH),
+            least=least,
+        )
 
-    def depths(self, xyz: Float[np.ndarray, "T K 3"]) -> Float[np.ndarray, "T K"]:
-        """Return how far in front of the camera points are, metres."""
-        return np.maximum(cam_points(self.camera, xyz)[..., 2], NEAREST_DEPTH)
+    def part(self, frames: np.ndarray | slice) -> Observation:
+        """Return the observation of some of the frames."""
+        return replace(
+            self, plane=self.plane[frames], spread=self.spread[frames], depth=self.depth[frames]
+        )
 
-    def cost(self, xyz: Float[np.ndarray, "T K 3"], depth: Float[np.ndarray, "T K"], tail: float) -> float:
-        """Return the cost of the reprojection; `depth` turns angles into metres and is not itself judged."""
-        error = self._error(xyz) * depth[..., None]
+    @cached_property
+    def weight(self) -> Float[np.ndarray, "T K"]:
+        """One over the variance in the plane; 0 where nothing was seen."""
+        seen = np.isfinite(self.spread)
+        variance = np.where(seen, self.spread, 1.0) ** 2 + self.least**2
+        return np.where(seen, self.depth[:, None] ** 2 / variance, 0.0)
+
+    def cost(self, xyz: Float[np.ndarray, "T K 3"], tail: float) -> float:
+        """Return the cost of the reprojection."""
+        _, error = self._error(xyz)
         squared = np.square(error).sum(-1) * self.weight
         return float(0.5 * (tail + 2) * np.log1p(squared / tail).sum())
 
     def quadratic(
-        self, xyz: Float[np.ndarray, "T K 3"], depth: Float[np.ndarray, "T K"], tail: float
+        self, xyz: Float[np.ndarray, "T K 3"], tail: float
     ) -> tuple[Float[np.ndarray, "T K 3 3"], Float[np.ndarray, "T K 3"]]:
         """Return the curvature and gradient of the cost by each point, iteratively reweighted."""
-        seen = cam_points(self.camera, xyz)
-        near = np.maximum(seen[..., 2], NEAREST_DEPTH)
-        error = self._error(xyz) * depth[..., None]
+        seen, error = self._error(xyz)
+        near = seen[..., 2:]
         squared = np.square(error).sum(-1) * self.weight
         weight = self.weight * (tail + 2) / (tail + squared)
         slope = np.zeros((*xyz.shape[:2], 2, 3))
-        slope[..., 0, 0] = slope[..., 1, 1] = depth / near
-        slope[..., 2] = -seen[..., :2] / near[..., None] * (depth / near)[..., None]
+        slope[..., 0, 0] = slope[..., 1, 1] = 1 / near[..., 0]
+        slope[..., 2] = -seen[..., :2] / near**2
         slope = slope @ self.camera.cam_from_world[:3, :3]
         weighted = slope * weight[..., None, None]
         curvature = np.swapaxes(slope, -1, -2) @ weighted
         gradient = (np.swapaxes(weighted, -1, -2) @ error[..., None])[..., 0]
         return curvature, gradient
 
-    def _error(self, xyz: Float[np.ndarray, "T K 3"]) -> Float[np.ndarray, "T K 2"]:
+    def _error(
+        self, xyz: Float[np.ndarray, "T K 3"]
+    ) -> tuple[Float[np.ndarray, "T K 3"], Float[np.ndarray, "T K 2"]]:
         seen = cam_points(self.camera, xyz)
-        return seen[..., :2] / np.maximum(seen[..., 2:], NEAREST_DEPTH) - self.plane
+        seen[..., 2] = np.maximum(seen[..., 2], NEAREST_DEPTH)
+        return seen, seen[..., :2] / seen[..., 2:] - self.plane
 
 
 @dataclass(frozen=True, eq=False)

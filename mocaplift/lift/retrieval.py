@@ -27,11 +27,19 @@ HEADINGS = 24  # steps of 15 degrees
 LOOKUP_FPS = 15.0
 CANDIDATES = 60  # poses kept per frame for the search over time
 # Nothing in the library is nearer to a real pose than this (m): it blurs every keypoint's error.
-LIBRARY_BLUR = 0.05
+LIBRARY_BLUR = 0.06
 SCALE_SPREAD = 0.07  # standard deviation of the log of a frame's scale about its neighbours'
-SCALE_WINDOW = 1.0  # s, over which neighbouring scales are pooled
-STEP_SPREAD = 0.12  # m, mean distance of the keypoints from one looked-up frame to the next
-TILT_PRICE = 2.0  # cost of a floor pose over an upright one, before anything was seen
+FACTOR_RANGE = (0.7, 1.4)  # how far a pose's scale may be from the usual one
+SCALE_WINDOW = 2.0  # s, over which neighbouring scales are pooled
+ACROSS = 0.75  # quantile of the bones' scales that is taken for the one of bones across the line of sight
+SCALE_BONES = (
+    ("left_hip", "left_knee"), ("right_hip", "right_knee"), ("left_knee", "left_ankle"),
+    ("right_knee", "right_ankle"), ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
+    ("left_shoulder", "left_elbow"), ("right_shoulder", "right_elbow"), ("left_elbow", "left_wrist"),
+    ("right_elbow", "right_wrist"),
+)  # fmt: skip
+STEP_SPREAD = 0.40  # m, mean distance of the keypoints from one looked-up frame to the next
+TILT_PRICE = 5.0  # cost of a floor pose over an upright one, before anything was seen
 ERROR_TAIL = 4.0  # degrees of freedom of the Student-t of a keypoint
 # What a looked-up pose is worth (m): the held-out distance of the nearest library pose, with its depth error.
 POSE_SIGMA = 0.15
@@ -152,9 +160,10 @@ def _search(
     flat = np.stack([poses[..., 0], -np.cos(e) * poses[..., 1] + np.sin(e) * poses[..., 2]], axis=-1).astype(
         np.float32
     )
-    first_cost, first_scale = _compare(seen, flat, price, None)
+    usual = _usual_scale(seen, poses)
+    first_cost, first_scale = _compare(seen, flat, price, np.log(usual))
     nearest = first_cost.argmin(axis=1)
-    around = _pooled_scale(np.log(first_scale[np.arange(len(nearest)), nearest]))
+    around = _running(np.log(first_scale[np.arange(len(nearest)), nearest]), 0.5)
     cost, scale = _compare(seen, flat, price, around)
     keep = np.argpartition(cost, CANDIDATES, axis=1)[:, :CANDIDATES]
     kept_cost = np.take_along_axis(cost, keep, axis=1)
@@ -165,44 +174,62 @@ def _search(
 
 
 def _compare(
-    seen: _Seen, flat: Float[np.ndarray, "N 21 2"], price: Float[np.ndarray, "N"], around: np.ndarray | None
+    seen: _Seen,
+    flat: Float[np.ndarray, "N 21 2"],
+    price: Float[np.ndarray, "N"],
+    around: Float[np.ndarray, "T"],
 ) -> tuple[Float[np.ndarray, "T N"], Float[np.ndarray, "T N"]]:
     """Return the cost and the scale of every pose in every frame, weak perspective: plane = scale pose + shift.
 
-    Least squares in closed form; all sums over keypoints are matrix products. The residual is taken in metres
-    (divided by the scale), summed, and given a heavy tail.
+    Least squares in closed form with a prior on the log of the scale (`around`); all sums over keypoints are
+    matrix products. Residuals are judged at the usual scale and not at the pose's own, or else a crouching pose
+    near the camera would always look better than a standing one far away.
     """
     weight = seen.weight.astype(np.float32)
     total = weight.sum(axis=1, keepdims=True)
     mean_plane = (seen.plane * weight[..., None]).sum(axis=1, keepdims=True) / total[..., None]
-    plane = ((seen.plane - mean_plane) * weight[..., None]).astype(np.float32)
-    spread_plane = (np.square(seen.plane - mean_plane) * weight[..., None]).sum(axis=(1, 2))[:, None]
+    usual = np.exp(around)[:, None]
+    plane = ((seen.plane - mean_plane) / usual[..., None]).astype(np.float32)
+    spread_plane = (np.square(plane) * weight[..., None]).sum(axis=(1, 2))[:, None]
     points = flat.reshape(len(flat), -1).T
-    cross = plane.reshape(len(plane), -1) @ points
+    cross = (plane * weight[..., None]).reshape(len(plane), -1) @ points
     mean_x, mean_y = weight @ flat[..., 0].T / total, weight @ flat[..., 1].T / total
     spread_points = weight @ np.square(flat).sum(-1).T - total * (mean_x**2 + mean_y**2)
-    spread_points = np.maximum(spread_points, 1e-6)
-    scale = np.maximum(cross / spread_points, 1e-3)
-    if around is not None:
-        # The scale may leave its neighbours' by little: pull its log towards theirs before judging.
-        bounded = np.clip(
-            np.log(scale), around[:, None] - 2 * SCALE_SPREAD, around[:, None] + 2 * SCALE_SPREAD
-        )
-        scale = np.exp(bounded)
-    residual = spread_plane / scale**2 - 2 * cross / scale + spread_points
-    residual = np.maximum(residual, 0.0)
+    # Near 1 the log of the factor is the factor less 1, so the prior on it is one more least-squares row.
+    stiffness = 1 / SCALE_SPREAD**2
+    factor = (cross + stiffness) / (np.maximum(spread_points, 0) + stiffness)
+    factor = np.clip(factor, *FACTOR_RANGE)
+    residual = np.maximum(spread_plane - 2 * factor * cross + factor**2 * spread_points, 0.0)
     points_seen = (weight > 0).sum(axis=1, keepdims=True)
     cost = 0.5 * points_seen * ERROR_TAIL * np.log1p(residual / points_seen / ERROR_TAIL) + price
-    if around is not None:
-        cost = cost + 0.5 * np.square((np.log(scale) - around[:, None]) / SCALE_SPREAD)
-    return cost, scale
+    cost = cost + 0.5 * stiffness * np.square(factor - 1)
+    return cost, factor * usual
 
 
-def _pooled_scale(log_scale: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T"]:
-    """Return the running median of the log scale over `SCALE_WINDOW`."""
+def _usual_scale(seen: _Seen, poses: Float[np.ndarray, "N 21 3"]) -> Float[np.ndarray, "T"]:
+    """Return the scale of each frame from the bones that lie across the line of sight.
+
+    A bone never looks longer than it is, so the high ones among the ratios of seen to true length tell the scale,
+    in a frame as over time.
+    """
+    ratios, sure = [], []
+    for a, b in SCALE_BONES:
+        i, j = BODY21.at(a), BODY21.at(b)
+        length = np.linalg.norm(poses[0, i] - poses[0, j])
+        ratios.append(np.linalg.norm(seen.plane[:, i] - seen.plane[:, j], axis=-1) / length)
+        sure.append(np.minimum(seen.weight[:, i], seen.weight[:, j]) > 0)
+    ratio = np.where(np.array(sure), np.array(ratios), np.nan)
+    known = np.isfinite(ratio).any(axis=0)
+    frames = np.arange(ratio.shape[1])
+    in_frame = np.nanquantile(ratio[:, known], ACROSS, axis=0)
+    return _running(np.interp(frames, frames[known], in_frame), ACROSS)
+
+
+def _running(values: Float[np.ndarray, "T"], quantile: float) -> Float[np.ndarray, "T"]:
+    """Return the running quantile over `SCALE_WINDOW`."""
     half = max(1, round(SCALE_WINDOW * LOOKUP_FPS / 2))
-    padded = np.pad(log_scale, half, mode="edge")
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1), axis=-1)
+    padded = np.pad(values, half, mode="reflect" if len(values) > half else "edge")
+    return np.quantile(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1), quantile, axis=-1)
 
 
 def _viterbi(cost: Float[np.ndarray, "T C"], poses: Float[np.ndarray, "T C 21 3"]) -> Int[np.ndarray, "T"]:
