@@ -177,7 +177,8 @@ def motion_rates(body: Body, takes: Sequence[Take]) -> dict[str, np.ndarray]:
 
     Also of the joints' turning: rad/s and rad/s^2. Differences are over `RATE_STEP`.
     """
-    sums = {name: 0.0 for name in ("keypoint_speed", "keypoint_acceleration", "joint_speed", "joint_acceleration")}
+    rates = ("keypoint_speed", "keypoint_acceleration", "joint_speed", "joint_acceleration")
+    sums: dict[str, float | np.ndarray] = dict.fromkeys(rates, 0.0)
     totals = dict.fromkeys(sums, 0)
     for take in takes:
         step = max(1, round(take.motion.fps * RATE_STEP))

@@ -136,7 +136,8 @@ def _parse_hierarchy(tokens: list[str], name: str) -> _Hierarchy:
                 count = int(tokens[place + 1])
                 named = tokens[place + 2 : place + 2 + count]
                 joint = stack[-1]
-                if joint is None or not all(n in ROTATIONS or n in POSITIONS for n in named) or len(named) != count:
+                known = all(channel in ROTATIONS or channel in POSITIONS for channel in named)
+                if joint is None or not known or len(named) != count:
                     raise InvalidData(f"{name}: CHANNELS {' '.join(named)} not understood")
                 found.channels[joint].extend(named)
                 place += 2 + count

@@ -1,17 +1,18 @@
-"""CMU motion capture (BVH, "Daz-friendly" skeleton) as clean takes on our skeleton.
+"""CMU motion capture ("Daz-friendly" BVH, and ASF/AMC) as clean takes on our skeleton.
 
 The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF
 EIA-0196217. The files have known defects, treated here: frames that blend in from the T-pose, a wrong
-rate for some takes, single-frame flips of limbs, and wrong heights above the floor.
+rate for some takes, flipped or lost limbs, and wrong heights above the floor.
 """
 
 from __future__ import annotations
 
 import csv
-import logging
+import lzma
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -20,16 +21,18 @@ from jaxtyping import Bool, Float
 from mocaplift.errors import InvalidData
 from mocaplift.kinematics import forward
 from mocaplift.layouts import SMPL24
-from mocaplift.rotations import slerp
+from mocaplift.rotations import rotate, slerp, to_rotvec
+from mocaplift.train.data.asf import parse_amc, parse_asf
 from mocaplift.train.data.bvh import parse_bvh
-from mocaplift.train.data.retarget import retarget
+from mocaplift.train.data.retarget import Source, retarget, source_of_amc, source_of_bvh
 from mocaplift.values import Skeleton, SkeletonMotion
 
-log = logging.getLogger(__name__)
-
-ARCHIVES = ("everyday.tar.xz", "dance_martial.tar.xz")
+BVH_ARCHIVES = ("everyday.tar.xz", "dance_martial.tar.xz")
+ASF_ARCHIVE = "asfamc.tar.xz"
+ASF_SUBJECTS = frozenset({1, 2, 3})  # their BVH takes are the same recordings, and are skipped
 RATES = "CMU_data_framerate.csv"
 LARGEST_MEMBER = 64 << 20  # bytes; the longest take is 5 MB
+CAPTURE_FPS = 120.0  # of AMC files, which do not tell
 BLEND_IN = 10  # frames at the beginning that come from the T-pose
 
 # CMU's numbers of the subjects in the folders that are not named by subject. Salsa clips 1-15 are
@@ -42,6 +45,13 @@ SALSA_TAKES = 15
 FLIP_SPEED = 9.0
 FLIP_RATIO = 3.0  # a flip's speed over the median of its neighbours'
 FLIP_REACH = 4  # frames on both sides that tell the speed around a flip
+# No joint turns further than this (degrees), whatever the person does: beyond, the recording has lost a limb.
+# Neck and head share the head's turn to the chest, so each may have half of what a head can do.
+LARGEST_TURN = {
+    "spine1": 60, "spine2": 60, "spine3": 75, "neck": 50, "head": 50, "knee": 165, "ankle": 80, "elbow": 165,
+    "shoulder": 178, "hip": 160,
+}  # fmt: skip
+HYPEREXTENSION = 20  # degrees that a knee or an elbow may bend the wrong way
 LONGEST_REPAIR = 0.1  # s; limbs that stay flipped longer are cut out
 SHORTEST_TAKE = 0.5  # s
 
@@ -83,14 +93,35 @@ def read_takes(folder: Path, skeleton: Skeleton, *, sole_y: float) -> Iterator[T
         InvalidData: the folder lacks an archive or the table of rates, or one of them is damaged.
     """
     rates = read_rates(Path(folder) / RATES)
-    for archive in ARCHIVES:
-        for member, text in _bvh_texts(Path(folder) / archive):
-            subject, trial = identify(member)
-            source = parse_bvh(text, name=f"{archive}:{member}")
-            fps, label = rates.get((subject, trial), (1 / source.frame_time, ""))
-            motion = retarget(source, skeleton, fps)
-            for part, clean in enumerate(clean_stretches(motion)):
-                yield Take(subject, trial, part, label, on_floor(clean, sole_y))
+    for name, source, header_fps in read_sources(Path(folder)):
+        subject, trial = identify(name)
+        fps, label = rates.get((subject, trial), (header_fps, ""))
+        motion = retarget(source, skeleton, fps)
+        for part, clean in enumerate(clean_stretches(motion)):
+            yield Take(subject, trial, part, label, on_floor(clean, sole_y))
+
+
+def read_sources(folder: Path) -> Iterator[tuple[str, Source, float]]:
+    """Yield every recording once, as (file name, motion on CMU's own skeleton, frames per second by its header).
+
+    Raises:
+        InvalidData: an archive is missing or damaged.
+    """
+    for archive in BVH_ARCHIVES:
+        for member, text in _texts(folder / archive, (".bvh",)):
+            if identify(member)[0] not in ASF_SUBJECTS:
+                bvh = parse_bvh(text, name=f"{archive}:{member}")
+                yield member, source_of_bvh(bvh), 1 / bvh.frame_time
+    # A subject's skeleton may follow its motions in the archive.
+    texts = dict(_texts(folder / ASF_ARCHIVE, (".asf", ".amc")))
+    skeletons = {int(PurePosixPath(name).stem): parse_asf(text, name=name) for name, text in texts.items() if name.endswith(".asf")}  # noqa: E501
+    for member in sorted(name for name in texts if name.endswith(".amc")):
+        subject, _ = identify(member)
+        if subject not in skeletons:
+            raise InvalidData(f"{ASF_ARCHIVE}: {member} has no skeleton of subject {subject:02d}")
+        skeleton = skeletons[subject]
+        motion = parse_amc(texts[member], skeleton, name=f"{ASF_ARCHIVE}:{member}")
+        yield member, source_of_amc(skeleton, motion), CAPTURE_FPS
 
 
 def read_rates(path: Path) -> dict[tuple[int, int], tuple[float, str]]:
@@ -133,36 +164,51 @@ def identify(member: str) -> tuple[int, int]:
 
 
 def clean_stretches(motion: SkeletonMotion) -> Iterator[SkeletonMotion]:
-    """Yield the motion without its blend-in, with short flips repaired and cut at the longer ones."""
-    rotations, root = motion.rotations[BLEND_IN:], motion.root[BLEND_IN:]
+    """Yield the motion without its blend-in, with short faults repaired and cut at the longer ones.
+
+    A fault is a limb that jumps away and back (`find_flips`) or is where no limb can be (`find_impossible`).
+    """
+    rotations, root = motion.rotations[BLEND_IN:].copy(), motion.root[BLEND_IN:]
     if len(rotations) < 2 * FLIP_REACH + 2:
         return
     xyz, _ = forward(motion.skeleton, rotations, root)
+    bad = find_impossible(rotations)
     jumps = np.flatnonzero(find_flips(xyz - xyz[:, :1], motion.fps).any(axis=1))
-    begin, previous, repaired = 0, None, rotations.copy()
-    cuts: list[tuple[int, int]] = []
-    for jump in jumps:
-        if previous is not None and (jump - previous) / motion.fps <= LONGEST_REPAIR:
-            # Frames previous+1 .. jump are between the flip and its way back.
-            weight = np.arange(1, jump - previous + 1) / (jump - previous + 1)
-            repaired[previous + 1 : jump + 1] = slerp(
-                rotations[previous][None], rotations[jump + 1][None], weight[:, None]
-            )
-            previous = None
-        else:
-            if previous is not None:
-                cuts.append((begin, previous + 1))
-                begin = previous + 1
-            previous = int(jump)
-    if previous is not None:
-        cuts.append((begin, previous + 1))
-        begin = previous + 1
-    cuts.append((begin, len(rotations)))
-    for first, last in cuts:
-        if (last - first) / motion.fps >= SHORTEST_TAKE:
+    longest = max(1, round(LONGEST_REPAIR * motion.fps))
+    cuts = []
+    for jump, after in zip(jumps, np.append(jumps, np.inf)[1:], strict=True):
+        # Between a jump and the next one soon after it the limb is away; a lone jump is a cut between two frames.
+        if after - jump <= longest:
+            bad[jump + 1 : int(after) + 1] = True
+        elif not bad[jump]:
+            cuts.append(int(jump) + 1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], bad, [False]]).astype(int)))
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        if begin > 0 and end < len(bad) and end - begin <= longest:
+            weight = np.arange(1, end - begin + 1) / (end - begin + 1)
+            rotations[begin:end] = slerp(rotations[begin - 1][None], rotations[end][None], weight[:, None])
+            bad[begin:end] = False
+    stops = sorted({0, len(bad), *cuts, *np.flatnonzero(np.diff(bad.astype(int))) + 1})
+    for first, last in pairwise(stops):
+        if not bad[first] and (last - first) / motion.fps >= SHORTEST_TAKE:
             yield SkeletonMotion(
-                skeleton=motion.skeleton, rotations=repaired[first:last], root=root[first:last], fps=motion.fps
+                skeleton=motion.skeleton, rotations=rotations[first:last], root=root[first:last], fps=motion.fps
             )
+
+
+def find_impossible(rotations: Float[np.ndarray, "T 24 4"]) -> Bool[np.ndarray, "T"]:
+    """Return the frames in which a joint turns further than any person's, or bends the wrong way."""
+    degrees = np.degrees(np.linalg.norm(to_rotvec(rotations), axis=-1))
+    bad = np.zeros(len(rotations), dtype=bool)
+    for place, joint in enumerate(SMPL24.joints):
+        bad |= degrees[:, place] > LARGEST_TURN.get(joint.split("_")[-1], 180)
+    wrong = np.sin(np.radians(HYPEREXTENSION))
+    for side, outward in (("left", 1.0), ("right", -1.0)):
+        # A knee moves the shin back, an elbow the forearm forward.
+        shin = rotate(rotations[:, SMPL24.at(f"{side}_knee")], np.array([0.0, -1.0, 0.0]))
+        forearm = rotate(rotations[:, SMPL24.at(f"{side}_elbow")], np.array([outward, 0.0, 0.0]))
+        bad |= (shin[:, 2] > wrong) | (forearm[:, 2] < -wrong)
+    return bad
 
 
 def find_flips(xyz: Float[np.ndarray, "T J 3"], fps: float) -> Bool[np.ndarray, "S J"]:
@@ -191,12 +237,12 @@ def on_floor(motion: SkeletonMotion, sole_y: float) -> SkeletonMotion:
     )
 
 
-def _bvh_texts(archive: Path) -> Iterator[tuple[str, str]]:
-    """Yield name and text of the BVH files in an archive, in the archive's order."""
+def _texts(archive: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of the files of some kinds in an archive, in the archive's order."""
     try:
         with tarfile.open(archive, "r:*") as tar:
             for member in tar:
-                if not member.isfile() or not member.name.endswith(".bvh"):
+                if not member.isfile() or not member.name.endswith(suffixes):
                     continue
                 if member.size > LARGEST_MEMBER:
                     raise InvalidData(f"{archive}: {member.name} is larger than any CMU take")
@@ -205,5 +251,5 @@ def _bvh_texts(archive: Path) -> Iterator[tuple[str, str]]:
                     yield member.name, file.read().decode("utf-8", errors="replace")
     except FileNotFoundError as error:
         raise InvalidData(f"{archive}: no such archive of CMU motions") from error
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, EOFError, lzma.LZMAError) as error:
         raise InvalidData(f"{archive}: not a readable archive ({error})") from error
