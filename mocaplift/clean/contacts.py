@@ -1,0 +1,142 @@
+"""When heels and toes stand on something: slow, and low compared with whatever carries the body then.
+
+Thresholds are in metres and seconds, so that they mean the same at every frame rate. Their values are those of
+the field's recipes (a point on the floor moves less than 0.2-0.3 m/s: WHAM's ground truth takes 0.3), with
+hysteresis so that a contact does not flicker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mocaplift.layouts import CONTACT_POINTS
+from mocaplift.values import Camera, Keypoints2D, Motion3D
+
+SPEED_ON = 0.25  # m/s; a contact needs a moment slower than this
+SPEED_OFF = 0.40  # m/s; and lasts while slower than this
+# Speed is measured over about this long, so that noise counts for the same at 24 and at 240 fps.
+SPEED_SPAN = 0.04  # s
+HEIGHT_LIMITS = {"heel": 0.10, "big_toe": 0.06}  # m above what carries the body
+# Half of the time around a moment in which the lowest foot tells where the floor is: longer than half the flight
+# of a run, shorter than a step on stairs.
+SUPPORT_HALF_WINDOW = 0.20  # s
+# Feet this far above the lowest other point of the body do not carry it: someone lies, sits or stands on hands.
+FEET_UP = 0.15  # m
+SHORTEST_STANCE = 0.10  # s
+SHORTEST_FLIGHT = 0.06  # s
+# A keypoint less sure than this has no vote (of 1).
+LEAST_CONFIDENCE = 0.3
+
+
+def find_contacts(
+    keypoints: Motion3D, views: Sequence[Keypoints2D] = (), cameras: Sequence[Camera] = ()
+) -> Bool[np.ndarray, "T F"]:
+    """Return when each of `layouts.CONTACT_POINTS` is planted.
+
+    `views` and their `cameras` are a second vote on speed: what the detector saw, scaled to metres at the
+    point's depth. Leave them out where a camera moves. A missing point is not planted.
+
+    Raises:
+        InvalidData: the keypoints' layout lacks heels or toes.
+    """
+    points = keypoints.xyz[:, keypoints.layout.index(*CONTACT_POINTS)]
+    speed = _speed(points, keypoints.fps)
+    seen = [_speed_seen(points, view, camera) for view, camera in zip(views, cameras, strict=True)]
+    if seen:
+        votes = np.stack(seen)
+        heard = np.isfinite(votes)
+        mean = np.where(heard, votes, 0).sum(axis=0) / np.maximum(heard.sum(axis=0), 1)
+        speed = np.where(heard.any(axis=0), (speed + mean) / 2, speed)
+    support = _support_height(keypoints)
+    contacts = np.zeros(speed.shape, dtype=bool)
+    for column, name in enumerate(CONTACT_POINTS):
+        limit = HEIGHT_LIMITS[name.split("_", 1)[1]]
+        contacts[:, column] = _planted(speed[:, column], points[:, column, 1], support, limit, keypoints.fps)
+    return contacts
+
+
+def runs(flags: Bool[np.ndarray, "T"]) -> list[tuple[int, int]]:
+    """Return the stretches where the flags are set, as (first, one past the last)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
+    return [(int(first), int(end)) for first, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _speed(points: Float[np.ndarray, "T F D"], fps: float) -> Float[np.ndarray, "T F"]:
+    """Return speeds in units per second; NaN where a point is missing on both sides.
+
+    The slower of before and after a moment: a foot that has just landed or is about to leave is planted.
+    """
+    frames = len(points)
+    lag = min(max(round(SPEED_SPAN * fps), 1), max(frames - 1, 1))
+    step = np.full(points.shape[:2], np.nan)
+    if frames > lag:
+        step[lag:] = np.linalg.norm(points[lag:] - points[:-lag], axis=-1) * fps / lag
+    before, after = step, np.full_like(step, np.nan)
+    after[:-lag] = step[lag:]
+    return np.fmin(before, after)
+
+
+def _speed_seen(
+    points: Float[np.ndarray, "T F 3"], view: Keypoints2D, camera: Camera
+) -> Float[np.ndarray, "T F"]:
+    """Return the speed across the picture in m/s at the points' depth; NaN where the view is not sure."""
+    columns = view.layout.index(*CONTACT_POINTS)
+    xy = np.where(view.conf[:, columns, None] >= LEAST_CONFIDENCE, view.xy[:, columns], np.nan)
+    depth = points @ camera.cam_from_world[2, :3] + camera.cam_from_world[2, 3]
+    focal = np.diag(camera.intrinsics)[:2].mean()
+    return _speed(xy, view.fps) * np.where(depth > 0, depth, np.nan) / focal
+
+
+def _support_height(keypoints: Motion3D) -> Float[np.ndarray, "T"]:
+    """Return the height (m) of what carries the body: the lowest foot, or the lowest point if far lower.
+
+    The lowest within a short window, so that the feet of someone who jumps do not carry the floor along.
+    """
+    feet = keypoints.layout.index(*CONTACT_POINTS)
+    height = np.where(np.isfinite(keypoints.xyz[..., 1]), keypoints.xyz[..., 1], np.inf)
+    lowest_foot, lowest = height[:, feet].min(axis=1), height.min(axis=1)
+    carrying = np.where(lowest_foot - lowest > FEET_UP, lowest, lowest_foot)
+    half = max(round(SUPPORT_HALF_WINDOW * keypoints.fps), 1)
+    padded = np.concatenate([np.full(half, np.inf), carrying, np.full(half, np.inf)])
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1).min(axis=1)
+
+
+def _planted(
+    speed: Float[np.ndarray, "T"],
+    height: Float[np.ndarray, "T"],
+    support: Float[np.ndarray, "T"],
+    limit: float,
+    fps: float,
+) -> Bool[np.ndarray, "T"]:
+    """Return when one point is planted.
+
+    A slow stretch counts if the point is low at some moment of it: on stairs the landing foot is high at first,
+    and carries the body later. A foot held still in the air never does.
+    """
+    below_off = _without_short_gaps(np.nan_to_num(speed, nan=np.inf) < SPEED_OFF, SHORTEST_FLIGHT * fps)
+    planted = np.zeros(len(speed), dtype=bool)
+    with np.errstate(invalid="ignore"):
+        low = height - support < limit
+    for first, end in runs(below_off):
+        low_here = low[first:end]
+        if not low_here.any() or not (speed[first:end] < SPEED_ON).any():
+            continue
+        own_floor = np.median(height[first:end][low_here])
+        planted[first:end] = height[first:end] < own_floor + limit
+    for first, end in runs(planted):
+        # A frame stands for the time until the next one; half a frame of grace against rounding.
+        if end - first < SHORTEST_STANCE * fps - 0.5:
+            planted[first:end] = False
+    return planted
+
+
+def _without_short_gaps(flags: Bool[np.ndarray, "T"], frames: float) -> Bool[np.ndarray, "T"]:
+    """Return the flags with gaps shorter than this many frames filled; open ends are no gaps."""
+    out = flags.copy()
+    for first, end in runs(~flags):
+        if first > 0 and end < len(flags) and end - first < frames:
+            out[first:end] = True
+    return out
