@@ -230,7 +230,7 @@ def _refuse_input(job: Job) -> None:
     clip = job.clip.resolve()
     for path in [*job.results(0).values(), job.report(0)]:
         if path.resolve() == clip or (path.exists() and job.clip.exists() and path.samefile(job.clip)):
-            raise ConfigError(f"{path} is the video itself and would be overwritten; choose another name")
+            raise ConfigError(f"{path} is the input itself and would be overwritten; choose another name")
 
 
 def _advice(wrong: str, known: Iterable[str]) -> str:

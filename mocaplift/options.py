@@ -51,7 +51,7 @@ class Options:
         None, "Checkpoint for a detector that needs one (mmpose).", metavar="PATH"
     )
     lifter: str = _option(
-        "smplify", "How the pose is lifted from pixels to metres before the fit.", metavar="NAME"
+        "auto", "How the pose is lifted from pixels to metres before the fit.", metavar="NAME"
     )
     person: str = _option(
         "largest",

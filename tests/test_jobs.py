@@ -166,10 +166,10 @@ class TestPlan:
         if kind != "same":
             target = tmp_path / "other.mp4"
             target.symlink_to(clip) if kind == "link" else target.hardlink_to(clip)
-        with pytest.raises(ConfigError, match="is the video itself"):
+        with pytest.raises(ConfigError, match="is the input itself"):
             plan([clip], None, [], SUFFIXES, overlay=str(target))
 
     def test_a_video_with_the_name_of_a_result_is_never_overwritten(self, tmp_path: Path) -> None:
         (clip,) = make(tmp_path, "walk.bvh")
-        with pytest.raises(ConfigError, match="is the video itself"):
+        with pytest.raises(ConfigError, match="is the input itself"):
             plan([clip], None, [], SUFFIXES)

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import Field, fields
-from typing import Any, TypeVar
+from dataclasses import Field, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from mocaplift.options import Options, flag_of
+
+if TYPE_CHECKING:
+    from mocaplift.export import ExportOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -122,6 +125,63 @@ def _help(each: Field) -> str:
     )
     note = ", ".join(part for part in (unit, shown) if part)
     return each.metadata["help"] + (f"  [{note}]" if note else "")
+
+
+def output_flags(command: Command) -> Command:
+    """Add the flags that say which files are written, and how; `encoding` reads the last three."""
+    for flag in (
+        click.option(
+            "--rest-frame/--no-rest-frame",
+            default=None,
+            help="Put one frame of T-pose before the motion in BVH files.  [default no]",
+        ),
+        click.option(
+            "--units",
+            type=click.Choice(["cm", "m"]),
+            default=None,
+            help="Unit of lengths in BVH files.  [default cm; the preset may say m]",
+        ),
+        click.option(
+            "--preset",
+            default="standard",
+            metavar="NAME",
+            help="Settings that suit a program: standard or blender.  [default standard]",
+        ),
+        click.option(
+            "--overwrite",
+            is_flag=True,
+            help="Make everything again, and replace files of the same name whoever made them.",
+        ),
+        click.option(
+            "--format",
+            "formats",
+            type=Names(),
+            default=(),
+            metavar="NAMES",
+            help="What to write, with commas between: bvh, smpl, npz.  [default bvh, or the suffix of -o]",
+        ),
+        output_flag,
+    ):
+        command = flag(command)
+    return command
+
+
+def output_flag(command: Command) -> Command:
+    """Add `-o`."""
+    text = "A file, whose suffix is its format, or a folder; without it, beside each input."
+    return click.option("-o", "--output", metavar="PATH", help=text)(command)
+
+
+def encoding(preset: str, units: str | None, rest_frame: bool | None) -> "ExportOptions":
+    """Return how motions are written: a preset, and what was said beside it.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    from mocaplift.export import preset_named
+
+    said: dict[str, Any] = {"unit": units, "rest_frame": rest_frame}
+    return replace(preset_named(preset), **{name: value for name, value in said.items() if value is not None})
 
 
 def loudness_flags(command: Command) -> Command:
