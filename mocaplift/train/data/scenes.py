@@ -111,8 +111,9 @@ def _sample_camera(
                 break
         if SMALLEST_SHARE * config.person_share[0] <= person_share(camera, points) <= config.person_share[1]:
             return camera
+    extent = high - low
     raise InvalidData(
-        f"{name}: no camera sees this passage of {np.ptp(points[..., 0]):.1f} x {np.ptp(points[..., 2]):.1f} m whole "
+        f"{name}: no camera sees this passage of {extent[0]:.1f} x {extent[2]:.1f} m whole "
         f"with the person at {config.person_share[0]:.0%} of the picture's height; shorten the passage"
     )
 
