@@ -1,10 +1,12 @@
 """Is everything here that a capture needs, and what could be added? Looks, tries, and says; changes nothing."""
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
 import platform
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,6 @@ import mocaplift
 State = Literal["ok", "missing", "broken"]
 # A capture of a few minutes with an overlay needs about this much (bytes).
 ENOUGH_DISK = 1 << 30
-MMPOSE_COMMAND = "pip install 'mocaplift[mmpose]' && pip install --no-deps mmpose==1.3.2"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ def is_well(findings: list[Finding]) -> bool:
 
 def _guarded(subject: str, is_needed: bool, check: Callable[[], Finding]) -> Finding:
     try:
-        return check()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return check()
     except Exception as error:  # whatever is wrong with a package is the finding
         return Finding(subject, "broken", f"{type(error).__name__}: {error}", is_needed)
 
@@ -82,8 +85,7 @@ def _mediapipe() -> Finding:
 
     from mocaplift.detect import DETECTORS
 
-    detector = DETECTORS["mediapipe"]()
-    detector(np.zeros((96, 96, 3), dtype=np.uint8))
+    DETECTORS["mediapipe"]()(np.zeros((96, 96, 3), dtype=np.uint8))
     version = importlib.metadata.version("mediapipe")
     return Finding("mediapipe", "ok", f"{version}, detects on the CPU; code and models Apache-2.0")
 
@@ -106,12 +108,16 @@ def _disk() -> Finding:
 
 
 def _mmpose() -> Finding:
-    if importlib.util.find_spec("mmpose") is None:
-        return Finding("mmpose", "missing", f"optional detector; {MMPOSE_COMMAND}", is_needed=False)
-    from mocaplift.detect import mmpose
+    from mocaplift.detect import openmmlab, stand_ins
 
-    mmpose.import_mmpose()
-    return Finding("mmpose", "ok", importlib.metadata.version("mmpose"), is_needed=False)
+    if lacking := openmmlab.missing():
+        commands = " && ".join(openmmlab.INSTALL_MMPOSE)
+        text = f"optional detector, lacks {', '.join(lacking)}; {commands}"
+        return Finding("mmpose", "missing", text, is_needed=False)
+    replaced = stand_ins.install()
+    importlib.import_module("mmpose.apis")
+    without = f", does without {', '.join(replaced)}" if replaced else ""
+    return Finding("mmpose", "ok", importlib.metadata.version("mmpose") + without, is_needed=False)
 
 
 def _torch() -> Finding:
