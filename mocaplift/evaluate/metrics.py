@@ -4,7 +4,8 @@ Points are [frame, joint, 3] in metres, in a world with +Y up (or any one frame,
 missing point is NaN and does not count. Distances come out in millimetres, NaN where nothing can be compared.
 
 Sources: MVLift (arXiv 2411.18808 and its released evaluation), WHAM (arXiv 2312.07531, on EMDB), VIBE
-(arXiv 1912.05656) for acceleration, TransPose (arXiv 2105.04605) for jitter.
+(arXiv 1912.05656) for acceleration. Foot slide and jitter need no truth: they are defined in `quality`. Published
+jitter is a tenth (WHAM) or a hundredth (TransPose, arXiv 2105.04605) of ours.
 """
 
 from __future__ import annotations
@@ -190,23 +191,6 @@ def planted(feet: Float[np.ndarray, "T F 3"], fps: float) -> Bool[np.ndarray, "T
     if len(feet) < 2:
         return np.zeros(feet.shape[:2], dtype=bool)
     return np.linalg.norm(np.gradient(feet, 1 / fps, axis=0), axis=-1) < PLANTED_SPEED
-
-
-def foot_slide(feet: Float[np.ndarray, "T F 3"], contacts: Bool[np.ndarray, "T F"]) -> float:
-    """Return how far planted foot points move along the floor, mm per frame.
-
-    The mean horizontal step of a point between two frames in both of which it is planted.
-    """
-    step = MM * np.linalg.norm(np.diff(feet[..., [0, 2]], axis=0), axis=-1)
-    return _mean(np.where(contacts[1:] & contacts[:-1], step, np.nan))
-
-
-def jitter(xyz: Float[np.ndarray, "T J 3"], fps: float) -> float:
-    """Return the mean jerk of all points, m/s^3: third differences times fps^3 (TransPose).
-
-    WHAM prints a tenth of it, TransPose a hundredth.
-    """
-    return _mean(np.linalg.norm(np.diff(xyz, n=3, axis=0), axis=-1)) * fps**3
 
 
 def acceleration_error(

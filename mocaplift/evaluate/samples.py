@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from mocaplift import kinematics, rotations
+from mocaplift import kinematics, quality, rotations
 from mocaplift.body import body_keypoints
 from mocaplift.cameras import cam_points
 from mocaplift.errors import InvalidData
 from mocaplift.evaluate import metrics
 from mocaplift.evaluate.floors import DETECTOR, STATIC, static
 from mocaplift.evaluate.report import Row, with_all
-from mocaplift.evaluate.scores import image_scores, motion_scores, pose_scores, rows, world_scores
+from mocaplift.evaluate.scores import image_scores, jitter, motion_scores, pose_scores, rows, world_scores
 from mocaplift.evaluate.truth import Truth, find, read
 from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24, SMPL_PARENTS, remap
 from mocaplift.options import Options
@@ -111,15 +111,15 @@ def score(capture: Capture, truth: Truth) -> dict[str, float]:
     scores = pose_scores(in_camera, true_in_camera, BODY21) | world_scores(in_world, true, BODY21)
     scores |= motion_scores(in_world, true, BODY21, fps)
     feet = found[:, BODY21.index(*CONTACT_POINTS)]
-    scores["foot_slide"] = metrics.foot_slide(feet, truth.contacts[:frames])
+    scores["foot_slide"] = quality.foot_slide(feet, truth.contacts[:frames])
     scores |= image_scores(found, BODY21, capture.views[0], camera)
     errors = metrics.joint_errors(in_camera, true_in_camera)
     scores |= metrics.spread(errors)
     depths = [metrics.hip_midpoint(xyz, BODY21)[:, 2] for xyz in (in_camera, true_in_camera)]
     scores["depth_gain"] = metrics.depth_gain(*depths)[0]
-    joints, _ = kinematics.forward(capture.motion.skeleton, capture.motion.rotations, capture.motion.root)
     layout = capture.motion.skeleton.layout
-    scores["pops"] = _pops(bone_turns(remap(joints, layout, SMPL24)), bone_turns(truth.joints), frames)
+    joints = remap(kinematics.joints_of(capture.motion).xyz, layout, SMPL24)
+    scores["pops"] = _pops(bone_turns(joints), bone_turns(truth.joints), frames)
     if truth.rotations is not None and layout == SMPL24:
         scores["joint_pops"] = _pops(
             joint_turns(capture.motion.rotations), joint_turns(truth.rotations), frames
@@ -171,8 +171,8 @@ def _floors(truth: Truth) -> list[Row]:
     floor = pose_scores(held, true, BODY21) | world_scores(held, true, BODY21)
     feet = true[:, BODY21.index(*CONTACT_POINTS)]
     own = {
-        "foot_slide": metrics.foot_slide(feet, truth.contacts),
-        "jitter": metrics.jitter(true, truth.fps),
+        "foot_slide": quality.foot_slide(feet, truth.contacts),
+        "jitter": jitter(true, BODY21, truth.fps),
     }
     return _rows(floor, truth, STATIC) + _rows(own, truth, TRUTH)
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from mocaplift import cameras
+from mocaplift import cameras, quality
 from mocaplift.evaluate import metrics
 from mocaplift.evaluate.report import Row
 from mocaplift.layouts import CONTACT_POINTS
-from mocaplift.values import Camera, Keypoints2D, Layout
+from mocaplift.values import Camera, Keypoints2D, Layout, Motion3D
 
 UNITS = {
     "mpjpe": "mm",
@@ -75,14 +75,23 @@ def world_scores(
 def motion_scores(
     found: Float[np.ndarray, "T J 3"], truth: Float[np.ndarray, "T J 3"], layout: Layout, fps: float
 ) -> dict[str, float]:
-    """Return the metrics of smoothness and of planted feet (ankles in a layout without heels and toes)."""
+    """Return the metrics of smoothness and of planted feet (ankles in a layout without heels and toes).
+
+    A foot point is planted where the truth stands still.
+    """
     points = [joint for joint in CONTACT_POINTS if joint in layout.joints] or ["left_ankle", "right_ankle"]
     feet = layout.index(*points)
     return {
-        "foot_slide": metrics.foot_slide(found[:, feet], metrics.planted(truth[:, feet], fps)),
-        "jitter": metrics.jitter(found, fps),
+        "foot_slide": quality.foot_slide(found[:, feet], metrics.planted(truth[:, feet], fps)),
+        "jitter": jitter(found, layout, fps),
         "acceleration_error": metrics.acceleration_error(found, truth, fps),
     }
+
+
+def jitter(xyz: Float[np.ndarray, "T J 3"], layout: Layout, fps: float) -> float:
+    """Return the jitter of points, m/s^3, as `quality` defines it."""
+    sigma = np.where(np.isfinite(xyz).all(-1), 0.0, np.inf)
+    return quality.jitter(Motion3D(xyz, sigma, layout, fps))
 
 
 def image_scores(
