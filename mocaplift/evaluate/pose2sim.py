@@ -186,7 +186,7 @@ def see(video: Path, detector: str) -> Keypoints2D:
     from mocaplift.detect import track
     from mocaplift.video import probe
 
-    sighting = detect.detect(probe(video), detect.DETECTORS[detector](), camera_motion=False)
+    sighting = detect.detect(probe(video), detect.load_detector(detector), camera_motion=False)
     return track.choose(sighting.tracks, "largest")[0].keypoints
 
 
