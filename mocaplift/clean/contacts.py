@@ -20,12 +20,17 @@ SPEED_OFF = 0.40  # m/s; and lasts while slower than this
 # Speed is measured over about this long, so that noise counts for the same at 24 and at 240 fps.
 SPEED_SPAN = 0.04  # s
 HEIGHT_LIMITS = {"heel": 0.10, "big_toe": 0.06}  # m above what carries the body
-# Half of the time around a moment in which the lowest foot tells where the floor is: longer than half the flight
-# of a run, shorter than a step on stairs.
-SUPPORT_HALF_WINDOW = 0.20  # s
+# A planted point keeps its height: what has risen by this much above the stance is leaving.
+STANCE_RISE = 0.03  # m
+# Half of the time around a moment in which the lowest foot tells where the floor is: half of the longest flight
+# of a runner or of someone who jumps 60 cm high.
+SUPPORT_HALF_WINDOW = 0.35  # s
 # Feet this far above the lowest other point of the body do not carry it: someone lies, sits or stands on hands.
 FEET_UP = 0.15  # m
 SHORTEST_STANCE = 0.10  # s
+# The same for a foot above its surroundings: on stairs it stands for half a second; at the top of a jump it is
+# slower than SPEED_OFF for 2 * 0.40 / 9.81 = 0.08 s.
+SHORTEST_STANCE_UP = 0.20  # s
 SHORTEST_FLIGHT = 0.06  # s
 # A keypoint less sure than this has no vote (of 1).
 LEAST_CONFIDENCE = 0.3
@@ -50,11 +55,15 @@ def find_contacts(
         heard = np.isfinite(votes)
         mean = np.where(heard, votes, 0).sum(axis=0) / np.maximum(heard.sum(axis=0), 1)
         speed = np.where(heard.any(axis=0), (speed + mean) / 2, speed)
-    support = _support_height(keypoints)
+    slow = np.nan_to_num(speed, nan=np.inf) < SPEED_OFF
+    around, now = _support_heights(keypoints, slow)
     contacts = np.zeros(speed.shape, dtype=bool)
     for column, name in enumerate(CONTACT_POINTS):
+        height = points[:, column, 1]
         limit = HEIGHT_LIMITS[name.split("_", 1)[1]]
-        contacts[:, column] = _planted(speed[:, column], points[:, column, 1], support, limit, keypoints.fps)
+        with np.errstate(invalid="ignore"):
+            low = (height - around < limit, height - now < limit)
+        contacts[:, column] = _planted(speed[:, column], height, low, keypoints.fps)
     return contacts
 
 
@@ -90,46 +99,53 @@ def _speed_seen(
     return _speed(xy, view.fps) * np.where(depth > 0, depth, np.nan) / focal
 
 
-def _support_height(keypoints: Motion3D) -> Float[np.ndarray, "T"]:
-    """Return the height (m) of what carries the body: the lowest foot, or the lowest point if far lower.
+def _support_heights(
+    keypoints: Motion3D, slow: Bool[np.ndarray, "T F"]
+) -> tuple[Float[np.ndarray, "T"], Float[np.ndarray, "T"]]:
+    """Return the height (m) of what carries the body: in the time around each moment, and at the moment itself.
 
-    The lowest within a short window, so that the feet of someone who jumps do not carry the floor along.
+    It is the lowest foot, or the lowest point of the body if that is lower by far. Around: the lowest within a
+    window longer than a jump. At the moment: of the feet, only slow ones count, as on stairs, where the other
+    foot swings up from below.
     """
     feet = keypoints.layout.index(*CONTACT_POINTS)
     height = np.where(np.isfinite(keypoints.xyz[..., 1]), keypoints.xyz[..., 1], np.inf)
     lowest_foot, lowest = height[:, feet].min(axis=1), height.min(axis=1)
-    carrying = np.where(lowest_foot - lowest > FEET_UP, lowest, lowest_foot)
+    is_off_feet = lowest + FEET_UP < lowest_foot
+    around = np.where(is_off_feet, lowest, lowest_foot)
     half = max(round(SUPPORT_HALF_WINDOW * keypoints.fps), 1)
-    padded = np.concatenate([np.full(half, np.inf), carrying, np.full(half, np.inf)])
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1).min(axis=1)
+    padded = np.pad(around, half, constant_values=np.inf)
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1).min(axis=1)
+    standing = np.where(slow, height[:, feet], np.inf).min(axis=1)
+    return around, np.where(is_off_feet, lowest, standing)
 
 
 def _planted(
     speed: Float[np.ndarray, "T"],
     height: Float[np.ndarray, "T"],
-    support: Float[np.ndarray, "T"],
-    limit: float,
+    low: tuple[Bool[np.ndarray, "T"], Bool[np.ndarray, "T"]],
     fps: float,
 ) -> Bool[np.ndarray, "T"]:
     """Return when one point is planted.
 
-    A slow stretch counts if the point is low at some moment of it: on stairs the landing foot is high at first,
-    and carries the body later. A foot held still in the air never does.
+    A slow stretch counts if the point is low for a while of it: low around, or, if the stretch is long, lowest
+    of what is slow. On stairs the landing foot is high at first, and carries the body later. A foot held still
+    in the air never does.
     """
-    below_off = _without_short_gaps(np.nan_to_num(speed, nan=np.inf) < SPEED_OFF, SHORTEST_FLIGHT * fps)
+    slow = _without_short_gaps(np.nan_to_num(speed, nan=np.inf) < SPEED_OFF, SHORTEST_FLIGHT * fps)
     planted = np.zeros(len(speed), dtype=bool)
-    with np.errstate(invalid="ignore"):
-        low = height - support < limit
-    for first, end in runs(below_off):
-        low_here = low[first:end]
-        if not low_here.any() or not (speed[first:end] < SPEED_ON).any():
-            continue
-        own_floor = np.median(height[first:end][low_here])
-        planted[first:end] = height[first:end] < own_floor + limit
-    for first, end in runs(planted):
-        # A frame stands for the time until the next one; half a frame of grace against rounding.
-        if end - first < SHORTEST_STANCE * fps - 0.5:
-            planted[first:end] = False
+    for here, shortest in zip(low, (SHORTEST_STANCE, SHORTEST_STANCE_UP), strict=True):
+        for first, end in runs(slow):
+            stretch = slice(first, end)
+            # A frame stands for the time until the next one; half a frame of grace against rounding.
+            enough = min(SHORTEST_STANCE * fps - 0.5, end - first)
+            if here[stretch].sum() < enough or not (speed[stretch] < SPEED_ON).any():
+                continue
+            own_floor = np.median(height[stretch][here[stretch]])
+            stays = np.zeros(len(speed), dtype=bool)
+            stays[stretch] = np.abs(height[stretch] - own_floor) < STANCE_RISE
+            for start, stop in runs(stays):
+                planted[start:stop] |= stop - start >= min(shortest * fps - 0.5, len(speed))
     return planted
 
 

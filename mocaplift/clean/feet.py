@@ -86,8 +86,9 @@ def pin_feet(
     if mode not in MODES:
         raise ConfigError(f"foot lock knows {', '.join(MODES)}, but not {mode!r}")
     if contacts.shape != (len(motion.root), len(CONTACT_POINTS)):
+        have = " ".join(str(length) for length in contacts.shape)
         raise InvalidData(
-            f"contacts must have shape [{len(motion.root)} {len(CONTACT_POINTS)}], but have {list(contacts.shape)}"
+            f"contacts must have shape [{len(motion.root)} {len(CONTACT_POINTS)}], not [{have}]"
         )
     if mode == "never" or len(motion.root) < 2:
         return motion
@@ -144,12 +145,13 @@ def _root_shift(
 
     both = contacts[1:] & contacts[:-1]
     steps = np.where(both[..., None], np.diff(points, axis=0), 0.0).sum(axis=1)
-    count = both.sum(axis=1).astype(float)
+    steps /= np.maximum(both.sum(axis=1), 1)[:, None]
+    stands = both.any(axis=1).astype(float)
     band = (fps / (2 * np.pi * ROOT_CUTOFF)) ** 4 * difference_band(len(points))
     band[0] += 1 / (ROOT_MEMORY * fps) ** 2
-    band[0, :-1] += count
-    band[0, 1:] += count
-    band[1, :-1] -= count
+    band[0, :-1] += stands
+    band[0, 1:] += stands
+    band[1, :-1] -= stands
     pull = np.zeros((len(points), 3))
     pull[1:] -= steps
     pull[:-1] += steps
@@ -158,8 +160,8 @@ def _root_shift(
     above = points[..., 1] - drops
     on_floor = contacts & (np.abs(above) < FLOOR_SNAP)
     weight = 1 / (FLOOR_MEMORY * fps) ** 2
-    band[0] += weight * on_floor.sum(axis=1)
-    pull[:, 1] -= weight * np.where(on_floor, above, 0.0).sum(axis=1)
+    band[0] += weight * on_floor.any(axis=1)
+    pull[:, 1] -= weight * np.where(on_floor, above, 0.0).sum(axis=1) / np.maximum(on_floor.sum(axis=1), 1)
     shift[:, 1] = solveh_banded(band, pull[:, 1], lower=True)
     return shift
 
@@ -215,7 +217,7 @@ def _places(
     waiting: list[_Stance] = []
     for stance in (_Stance(column, *run) for column in columns for run in runs(contacts[:, column])):
         here = points[stance.first : stance.end, stance.column]
-        strays = np.linalg.norm((here - np.median(here, axis=0))[:, [0, 2]], axis=-1).max()
+        strays = np.linalg.norm((here - _middle(here))[:, [0, 2]], axis=-1).max()
         if mode == "auto" and strays > FARTHEST_PULL:
             places[stance] = low_pass(here, fps, SLOW)
         else:
@@ -224,7 +226,7 @@ def _places(
     while waiting:
         anchor = waiting.pop(0)
         here = points[anchor.first : anchor.end, anchor.column]
-        places[anchor] = _on_floor(np.median(here, axis=0), drops[anchor.column])
+        places[anchor] = _on_floor(_middle(here), drops[anchor.column])
         queue = [anchor]
         while queue:
             known = queue.pop()
@@ -237,6 +239,12 @@ def _places(
                 waiting.remove(other)
                 queue.append(other)
     return places
+
+
+def _middle(here: Float[np.ndarray, "T 3"]) -> Float[np.ndarray, "3"]:
+    """Return where a foot stood in the middle half of its stance: at the ends it lands and leaves."""
+    quarter = len(here) // 4
+    return here[quarter : len(here) - quarter].mean(axis=0)
 
 
 def _on_floor(place: Float[np.ndarray, "3"], drop: float) -> Float[np.ndarray, "3"]:

@@ -3,7 +3,7 @@
 A Whittaker smoother: x minimises sum (x - y)^2 + lambda sum (third difference of x)^2 (Whittaker 1922; Eilers,
 "A perfect smoother", 2003). It has no lag, leaves parabolas untouched and needs no padding at the ends. Applied
 twice in the way of Tukey (smooth, then add the smoothed rest), its gain is 1 - (1 - h)^2 with
-h = 1 / (1 + lambda (2 sin(pi f / fps))^6): 0.999 at half of the cutoff, 1/2 at it, 0.013 at twice of it.
+h = 1 / (1 + lambda (2 sin(pi f / fps))^6): 0.999 at half of the cutoff, 1/2 at it, below 0.05 at twice of it.
 """
 
 from __future__ import annotations
