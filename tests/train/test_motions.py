@@ -17,6 +17,7 @@ from mocaplift.train.data.motions import (
     moved,
     resample,
     transfer,
+    with_level_head,
     with_more_strides,
 )
 from mocaplift.train.data.planting import plant_feet
@@ -92,6 +93,18 @@ def test_moving_turns_path_and_person_together():
     assert np.abs(after - expected).max() < 1e-9
     # A quarter turn about +Y takes +Z to +X.
     assert after[-1, 0, 0] - after[0, 0, 0] > 0.5
+
+
+@pytest.mark.parametrize(("bowed_deg", "expected_deg"), [(40.0, -12.0), (6.0, -6.0), (-30.0, 5.0)])
+def test_a_head_that_hangs_is_lifted_to_a_usual_gaze(bowed_deg, expected_deg):
+    motion = walker(frames=30).motion
+    rotations = np.tile([1.0, 0, 0, 0], (30, len(SMPL24), 1))
+    rotations[:, SMPL24.at("neck")] = about_axis("X", np.radians(bowed_deg))
+    bowed = SkeletonMotion(skeleton=motion.skeleton, rotations=rotations, root=motion.root, fps=30.0)
+    level = with_level_head(bowed)
+    _, turned = forward(level.skeleton, level.rotations, level.root)
+    gaze = np.degrees(np.arcsin(rotate(turned[:, SMPL24.at("head")], np.array([0.0, 0.0, 1.0]))[:, 1]))
+    assert np.abs(gaze - expected_deg).max() < 1e-6
 
 
 def test_the_floor_is_found_under_a_motion_that_hovers():

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter1d
 
 from mocaplift.errors import InvalidData
-from mocaplift.kinematics import rest_positions
+from mocaplift.kinematics import forward, rest_positions
 from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24
 from mocaplift.rotations import about_axis, angle_between, make_continuous, multiply, normalize, rotate, slerp
 from mocaplift.train.data.anny_body import Body
@@ -24,6 +24,9 @@ AIRBORNE = 0.08
 # Width of the smoothing before frames are thinned out, in frames of the new rate: halves what lies at its Nyquist
 # frequency.
 ANTI_ALIAS = 0.37
+# Where people look on average: some of CMU's subjects hang their heads by 20 to 40 degrees through every recording,
+# others do not at all, which is a defect of the markers' fit and not of their mood. Degrees above the horizon.
+USUAL_GAZE_DEG = (-12.0, 5.0)
 # One stride (two steps) of walking takes between these times, seconds.
 STRIDE_SECONDS = (0.8, 1.8)
 SPLICE_SECONDS = 0.2  # over which a splice is blended
@@ -90,6 +93,21 @@ def moved(motion: SkeletonMotion, yaw: float, shift: Float[np.ndarray, 3]) -> Sk
     return SkeletonMotion(
         skeleton=motion.skeleton, rotations=rotations, root=rotate(turn, motion.root) + shift, fps=motion.fps
     )
+
+
+def with_level_head(motion: SkeletonMotion) -> SkeletonMotion:
+    """Return the motion with neck and head turned by one angle, so that its median gaze is a usual one."""
+    neck, head = SMPL24.index("neck", "head")
+    _, turned = forward(motion.skeleton, motion.rotations, motion.root)
+    ahead = rotate(turned[:, head], np.array([0.0, 0.0, 1.0]))
+    gaze = float(np.median(np.arcsin(np.clip(ahead[:, 1], -1.0, 1.0))))
+    # A turn about +X takes +Z downwards.
+    turn = about_axis("X", 0.5 * (gaze - np.clip(gaze, *np.radians(USUAL_GAZE_DEG))))
+    rotations = motion.rotations.copy()
+    for joint in (neck, head):
+        rotations[:, joint] = multiply(rotations[:, joint], turn)
+    # Half at each joint adds up only where the head is straight on the neck; anything else is a detail.
+    return SkeletonMotion(skeleton=motion.skeleton, rotations=rotations, root=motion.root, fps=motion.fps)
 
 
 def grounded(motion: SkeletonMotion, body: Body) -> tuple[SkeletonMotion, Float[np.ndarray, "T V 3"]]:

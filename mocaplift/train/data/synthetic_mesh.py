@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, UInt8
 from mocaplift.errors import InvalidData
 from mocaplift.layouts import BODY21
 from mocaplift.train.data.anny_body import Body
-from mocaplift.train.data.motions import cut, find_true_contacts, resample, transfer
+from mocaplift.train.data.motions import cut, find_true_contacts, resample, transfer, with_level_head
 from mocaplift.train.data.outfits import Outfit, dress, sample_outfit
 from mocaplift.train.data.planting import plant_feet
 from mocaplift.train.data.render import render
@@ -57,8 +57,8 @@ class Shot:
 
 
 def perform(motion: SkeletonMotion, body: Body, fps: float) -> SkeletonMotion:
-    """Return a recorded motion as this body performs it: its own legs, feet planted, the asked frame rate."""
-    return plant_feet(transfer(resample(motion, fps), body.skeleton), body)
+    """Return a recorded motion as this body performs it: its own legs, feet planted, head up, at this rate."""
+    return plant_feet(with_level_head(transfer(resample(motion, fps), body.skeleton)), body)
 
 
 def film(
