@@ -134,6 +134,11 @@ def clip_pixels(
     return (xy + 0.5) * (np.array(clip.size) / (width, height)) - 0.5
 
 
+def playing_fps(clip: Clip) -> Fraction:
+    """Return the rate at which the clip's file plays: less than its rate in life where it is slow motion."""
+    return clip.fps / _exact(float(clip.facts.get("slow_motion", 1.0)))
+
+
 @contextmanager
 def write(
     path: Path | str, fps: Fraction, size: tuple[int, int]
@@ -170,7 +175,7 @@ class _Encoder:
         self._size = size
         self._container = container
         # A short look-ahead: 40 pictures of 1080p would take 120 MB.
-        options = {"preset": "veryfast", "crf": "20", "rc-lookahead": "10"}
+        options = {"preset": "superfast", "crf": "20", "rc-lookahead": "10"}
         self._stream = container.add_stream("libx264", rate=fps, options=options)
         self._stream.width, self._stream.height = (side + side % 2 for side in size)
         self._stream.pix_fmt = "yuv420p"
@@ -210,7 +215,7 @@ def _pictures(clip: Clip, max_side: int | None) -> Generator[np.ndarray, None, N
     shrink = min(1.0, (max_side or math.inf) / max(clip.size))
     size = turn.displayed_size((max(1, round(clip.size[0] * shrink)), max(1, round(clip.size[1] * shrink))))
     method = "AREA" if shrink < 1 else "BILINEAR"
-    source_fps = clip.fps / _exact(float(clip.facts.get("slow_motion", 1.0)))
+    source_fps = playing_fps(clip)
     first = nearest_tick(clip.start, clip.fps)
     # One for all frames: it keeps its tables, which take longer to make than a picture takes to convert.
     reformatter = VideoReformatter()
