@@ -12,6 +12,7 @@ from mocaplift.errors import InvalidData
 KMEANS_ROUNDS = 25
 EM_ROUNDS = 60
 EM_TOLERANCE = 1e-4  # nats per pose: stop when the likelihood grows by less
+NEGLIGIBLE = 1e-6  # share of a row in a component that is not worth a multiplication
 CHUNK = 8192  # rows whose distances are held at once
 
 
@@ -29,9 +30,9 @@ class Mixture:
         constant = x.shape[1] * np.log(2 * np.pi)
         for k, (mean, covariance) in enumerate(zip(self.means, self.covariances, strict=True)):
             factor = np.linalg.cholesky(covariance)
-            white = np.linalg.solve(factor, (x - mean).T)
+            white = (x - mean) @ np.linalg.inv(factor).T
             log_det = 2 * np.log(np.diag(factor)).sum()
-            out[:, k] = np.log(self.weights[k]) - 0.5 * (constant + log_det + np.square(white).sum(axis=0))
+            out[:, k] = np.log(self.weights[k]) - 0.5 * (constant + log_det + np.square(white).sum(axis=1))
         return out
 
     def negative_log_likelihood(self, x: Float[np.ndarray, "N M"]) -> Float[np.ndarray, "N"]:
@@ -109,8 +110,9 @@ def _maximise(x: np.ndarray, share: Float[np.ndarray, "N K"], shrinkage: float, 
     means = share.T @ x / count[:, None]
     covariances = np.zeros((share.shape[1], x.shape[1], x.shape[1]))
     for k, mean in enumerate(means):
-        away = x - mean
-        covariances[k] = (share[:, k, None] * away).T @ away / count[k]
+        mine = share[:, k] > NEGLIGIBLE
+        away = x[mine] - mean
+        covariances[k] = (share[mine, k, None] * away).T @ away / count[k]
     pooled = np.einsum("k,kij->ij", count / count.sum(), covariances)
     covariances = (1 - shrinkage) * covariances + shrinkage * pooled + floor**2 * np.eye(x.shape[1])
     return Mixture(count / count.sum(), means, covariances)

@@ -19,7 +19,7 @@ LOWER_BODY = (
 TURN_SIGMA = {
     "spine1": 0.10, "spine2": 0.10, "spine3": 0.10, "neck": 0.15, "head": 0.15,
     "left_hip": 0.20, "right_hip": 0.20, "left_ankle": 0.12, "right_ankle": 0.12,
-    "left_shoulder": 0.30, "right_shoulder": 0.30,
+    "left_collar": 0.06, "right_collar": 0.06, "left_shoulder": 0.30, "right_shoulder": 0.30,
 }  # fmt: skip
 LARGEST_TILT = np.radians(150.0)
 
