@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import mocaplift
-from mocaplift import export, pipeline, report, resume
+from mocaplift import detect, export, overlay, pipeline, report, resume
 from mocaplift.batch import Progress, Status, Work
 from mocaplift.files import check_folder
 from mocaplift.jobs import Job
@@ -20,7 +20,7 @@ class Order:
     """What is to be made of every clip: the options of the capture and those of its files."""
 
     options: Options = field(default_factory=Options)
-    export: export.ExportOptions = field(default_factory=export.ExportOptions)
+    encoding: export.ExportOptions = field(default_factory=export.ExportOptions)
     overwrite: bool = False
 
 
@@ -29,11 +29,11 @@ def worker(order: Order) -> Work:
 
     The detector is loaded once, when the first clip needs it.
     """
-    detectors: list[Any] = []
+    detectors: list[detect.Detector] = []
 
     def work(job: Job, progress: Progress) -> tuple[Status, Sequence[Mapping[str, Any]]]:
         content = resume.checksum_of_clip(job.clip, progress)
-        fingerprint = resume.fingerprint(job, content, order.options, asdict(order.export))
+        fingerprint = resume.fingerprint(job, content, order.options, asdict(order.encoding))
         before = [] if order.overwrite else resume.finished(job, fingerprint)
         if before:
             return "skipped", before
@@ -42,12 +42,23 @@ def worker(order: Order) -> Work:
         for path in [job.report(0), *job.results(0).values()]:
             check_folder(path.parent)
         if not detectors:
-            detectors.append(pipeline.load_detector(order.options))
+            detectors.append(load_detector_of(order.options))
         captures = pipeline.capture([job.clip], None, detectors[0], order.options, progress)
         made = {"input_sha256": content, "fingerprint": fingerprint, "people_written": len(captures)}
         return "done", [_deliver(each, job, order, made, progress) for each in captures]
 
     return work
+
+
+def load_detector_of(options: Options) -> detect.Detector:
+    """Return the detector that the options ask for.
+
+    Raises:
+        ConfigError: there is no such detector, or its config does not exist.
+        MissingDependency: its package is not installed.
+        WeightsError: its checkpoint cannot be used.
+    """
+    return detect.load_detector(options.detector, options.detector_weights, config=options.detector_config)
 
 
 def _deliver(
@@ -84,14 +95,14 @@ def _write(capture: Capture, path: Path, suffix: str, order: Order, progress: Pr
     if suffix == "overlay":
         overlay.draw(capture, path, progress=lambda done, total: progress("overlay", done, total))
     else:
-        export.export(capture, path, order.export)
+        export.export(capture, path, order.encoding)
 
 
 def _facts_of_run(job: Job, order: Order) -> dict[str, Any]:
     return {
         "mocaplift": mocaplift.__version__,
         "input": str(job.clip.resolve()),
-        "options": asdict(order.options) | asdict(order.export),
+        "options": asdict(order.options) | asdict(order.encoding),
         "versions": report.versions(),
         "weights": resume.checksums_of_weights(),
     }

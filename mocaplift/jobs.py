@@ -16,6 +16,8 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"}
     | {".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv", ".mxf"}
 )
+# What the stages add to a name before `.npz`.
+_STAGES = frozenset({".keypoints", ".lifted", ".motion"})
 REPORT_SUFFIX = ".report.json"
 OVERLAY_SUFFIX = ".mp4"
 
@@ -158,6 +160,30 @@ def plan(
         _refuse_input(job)
         jobs.append(job)
     return jobs
+
+
+def stage_file(source: Path, output: str | None, ending: str, *, is_only: bool, mark: str = "") -> Path:
+    """Return where a stage writes its value: `walk.mp4` and `.keypoints.npz` make `walk.keypoints.npz`.
+
+    `output` is a file (for one source only), a folder, or None: beside the source. What an earlier stage added
+    to the name goes. `mark` is put at the end of the stem, as in `walk_p2.keypoints.npz`.
+
+    Raises:
+        ConfigError: several sources into one file, or the source itself would be replaced.
+        UnsupportedFormat: a file that is no .npz.
+    """
+    name = source.name.removesuffix(".npz")
+    stem = name.removesuffix(Path(name).suffix) if Path(name).suffix.lower() in {*_STAGES, *VIDEO_SUFFIXES} else name
+    target, suffix = _parse_output(output, [".npz"])
+    if suffix and not is_only:
+        raise ConfigError(f"{output} is one file, but there are several inputs; give a folder to -o")
+    if suffix and target is not None:
+        path = appended(target, mark + suffix)
+    else:
+        path = (target or source.parent) / (stem + mark + ending)
+    if path.resolve() == source.resolve():
+        raise ConfigError(f"{path} is the input itself and would be overwritten; choose another name")
+    return path
 
 
 def _parse_output(output: str | None, suffixes: Collection[str]) -> tuple[Path | None, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mocaplift.errors import ConfigError, UnsupportedFormat
-from mocaplift.jobs import choose_formats, find_clips, plan, split_suffix
+from mocaplift.jobs import choose_formats, find_clips, plan, split_suffix, stage_file
 
 SUFFIXES = (".bvh", ".npz", ".smpl.npz")
 
@@ -173,3 +173,28 @@ class TestPlan:
         (clip,) = make(tmp_path, "walk.bvh")
         with pytest.raises(ConfigError, match="is the input itself"):
             plan([clip], None, [], SUFFIXES)
+
+
+class TestStageFile:
+    @pytest.mark.parametrize(
+        ("source", "output", "mark", "expected"),
+        [
+            ("a/walk.mp4", None, "", "a/walk.keypoints.npz"),
+            ("a/walk.mp4", None, "_p2", "a/walk_p2.keypoints.npz"),
+            ("a/walk.mp4", "b/", "", "b/walk.keypoints.npz"),
+            ("a/walk.mp4", "b/k.npz", "_p2", "b/k_p2.npz"),
+            ("a/walk.lifted.npz", None, "", "a/walk.keypoints.npz"),
+            ("a/take.2.npz", None, "", "a/take.2.keypoints.npz"),
+        ],
+    )
+    def test_names(self, source: str, output: str | None, mark: str, expected: str) -> None:
+        path = stage_file(Path(source), output, ".keypoints.npz", is_only=True, mark=mark)
+        assert path == Path(expected)
+
+    def test_refusals(self) -> None:
+        with pytest.raises(ConfigError, match="is the input itself"):
+            stage_file(Path("walk.npz"), "walk.npz", ".motion.npz", is_only=True)
+        with pytest.raises(ConfigError, match="several inputs"):
+            stage_file(Path("walk.npz"), "out.npz", ".motion.npz", is_only=False)
+        with pytest.raises(UnsupportedFormat):
+            stage_file(Path("walk.npz"), "out.json", ".motion.npz", is_only=True)
