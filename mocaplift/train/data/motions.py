@@ -24,8 +24,8 @@ AIRBORNE = 0.08
 # Width of the smoothing before frames are thinned out, in frames of the new rate: halves what lies at its Nyquist
 # frequency.
 ANTI_ALIAS = 0.37
-# Where people look on average: some of CMU's subjects hang their heads by 20 to 40 degrees through every recording,
-# others do not at all, which is a defect of the markers' fit and not of their mood. Degrees above the horizon.
+# Where people look on average, degrees above the horizon. Some of CMU's subjects hang their heads by 20 to 40
+# degrees through every recording, others not at all: a defect of the fit to the markers, and not their mood.
 USUAL_GAZE_DEG = (-12.0, 5.0)
 # One stride (two steps) of walking takes between these times, seconds.
 STRIDE_SECONDS = (0.8, 1.8)

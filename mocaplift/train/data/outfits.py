@@ -16,7 +16,7 @@ from scipy.spatial import ConvexHull
 from mocaplift.layouts import BODY21, SMPL24
 from mocaplift.train.data.anny_body import PARTS, Body
 
-Colour = tuple[float, float, float]  # sRGB, 0..1
+Colour = tuple[float, float, float]  # sRGB, 0..1; or a place in metres
 
 # Skin tones from light to dark and hair colours, sRGB; chosen by eye.
 SKINS: tuple[Colour, ...] = (
@@ -33,6 +33,14 @@ PATTERNS = ("plain", "across", "along", "blots")
 
 # Clothes get thinner over this distance from their edge, metres.
 EDGE = 0.02
+# The collar lies at this share of the way from the shoulders to the nose, and is this soft (m).
+COLLAR, COLLAR_EDGE = 0.30, 0.06
+HEM_OVER_HIP = 0.02  # m
+SHOE_OVER_ANKLE = 0.01  # m
+# Ears begin at this share of the distance of the ear points from the middle; the shader knows it too.
+EAR_SHARE = 0.86
+# A hairline above this share of the forehead leaves no hair.
+BALD = 1.0
 # Toes are covered from this far behind the ball of the foot, metres.
 TOE_BOX = 0.015
 
@@ -107,7 +115,7 @@ def dress(body: Body, outfit: Outfit) -> Figure:
     sole = body.rest_vertices[:, 1].min()
     rest = body.rest_vertices - [0.0, sole, 0.0]
     points = dict(zip(BODY21.joints, body.keypoints(rest[None])[0], strict=True))
-    cuts = _cuts(points, outfit, crown=float(rest[:, 1].max()))
+    cuts, places = _cuts(points, outfit, crown=float(rest[:, 1].max())), _places(points)
     look: dict[str, float | int | Colour] = {
         "is_plain": 0,
         "pattern": PATTERNS.index(outfit.pattern),
@@ -117,12 +125,13 @@ def dress(body: Body, outfit: Outfit) -> Figure:
             for name in ("skin", "hair", "shirt", "shirt_2", "trousers", "shoes", "iris")
         },
         **cuts,
+        **places,
     }
     mould = _shoes(body, rest)
     return Figure(
         faces=body.faces,
         rest=mould @ rest,
-        thickness=_thickness(body, rest, outfit, cuts),
+        thickness=_thickness(body, rest, outfit, cuts, places["ear_centre"]),
         look=look,
         mould=mould,
     )
@@ -134,36 +143,40 @@ def marker(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], co
     return Figure(faces=faces, rest=vertices, thickness=np.zeros(len(vertices)), look=look)
 
 
-def _cuts(points: dict[str, np.ndarray], outfit: Outfit, crown: float) -> dict[str, float | Colour]:
-    """Return where the clothes end on this body, metres in the T-pose."""
-    middle = {
-        name: 0.5 * (points[f"left_{name}"] + points[f"right_{name}"])
-        for name in ("eye", "ear", "shoulder", "hip", "knee", "ankle", "heel")
+def _cuts(points: dict[str, np.ndarray], outfit: Outfit, crown: float) -> dict[str, float]:
+    """Return where the clothes end on this body, metres in the T-pose; `head_size` is half the ears' distance."""
+    height = {
+        name: float(0.5 * (points[f"left_{name}"] + points[f"right_{name}"])[1])
+        for name in ("eye", "shoulder", "hip", "knee", "ankle")
     }
     shoulder, elbow, wrist = (abs(points[f"left_{name}"][0]) for name in ("shoulder", "elbow", "wrist"))
-    head_size = abs(points["left_ear"][0])
-    hip, knee, ankle = (middle[name][1] for name in ("hip", "knee", "ankle"))
-    eye, ear, neck = middle["eye"], middle["ear"], middle["shoulder"][1]
-    centre = np.array([0.0, eye[1], ear[2]])
-    left_eye = points["left_eye"]
+    head_size = float(abs(points["left_ear"][0]))
+    eye, neck = height["eye"], height["shoulder"]
     return {
-        "collar": float(neck + 0.30 * (points["nose"][1] - neck)),
+        "collar": float(neck + COLLAR * (points["nose"][1] - neck)),
         "sleeve": float(np.interp(outfit.sleeve, [0.0, 0.5, 1.0], [shoulder, elbow, wrist])),
-        "hem": float(hip + 0.02),
-        "cuff": float(np.interp(outfit.leg, [0.0, 0.5, 1.0], [hip, knee, ankle])),
-        "shoe": float(ankle + 0.01),
-        "head_size": float(head_size),
-        "neck_half_width": float(head_size),
-        "hairline": float(outfit.hairline * (crown - eye[1]) / head_size),
-        "nape": float(np.interp(outfit.nape, [0.0, 1.0], [neck + 0.02 - eye[1], 0.0]) / head_size),
-        "eye_centre": (float(abs(left_eye[0])), float(left_eye[1]), float(left_eye[2])),
-        "ear_centre": (float(head_size), float(ear[1]), float(ear[2])),
-        "head_centre": (float(centre[0]), float(centre[1]), float(centre[2])),
+        "hem": height["hip"] + HEM_OVER_HIP,
+        "cuff": float(np.interp(outfit.leg, [0.0, 0.5, 1.0], [height[j] for j in ("hip", "knee", "ankle")])),
+        "shoe": height["ankle"] + SHOE_OVER_ANKLE,
+        "head_size": head_size,
+        "hairline": outfit.hairline * (crown - eye) / head_size,
+        "nape": float(np.interp(outfit.nape, [0.0, 1.0], [neck + 0.02 - eye, 0.0])) / head_size,
+    }
+
+
+def _places(points: dict[str, np.ndarray]) -> dict[str, Colour]:
+    """Return the left eye, the left ear, and the head's middle: between the ears at the height of the eyes."""
+    eye = points["left_eye"]
+    ear = 0.5 * (points["left_ear"] + points["right_ear"])
+    return {
+        "eye_centre": _triple(eye),
+        "ear_centre": _triple(np.array([points["left_ear"][0], ear[1], ear[2]])),
+        "head_centre": _triple(np.array([0.0, eye[1], ear[2]])),
     }
 
 
 def _thickness(
-    body: Body, rest: np.ndarray, outfit: Outfit, cuts: dict[str, float | Colour]
+    body: Body, rest: np.ndarray, outfit: Outfit, cuts: dict[str, float], ear: Colour
 ) -> Float[np.ndarray, V]:
     """Return how far each vertex is lifted off the skin, tapering to nothing at cuffs, collar and hairline."""
     part = {name: body.parts == number for number, name in enumerate(PARTS)}
@@ -171,19 +184,15 @@ def _thickness(
     arms = part["upper_arms"] | part["forearms"] | part["hands"]
     legs = part["hips"] | part["thighs"] | part["shins"]
     out = np.zeros(len(rest))
-    collar, sleeve, hem, cuff, shoe = (float(cuts[k]) for k in ("collar", "sleeve", "hem", "cuff", "shoe"))  # type: ignore[arg-type]
-    trunk = (part["torso"] | part["hips"]) & (y > hem)
-    out[trunk] = outfit.shirt_thickness * _ramp(collar - y[trunk], 0.06)
-    out[arms] = outfit.shirt_thickness * _ramp(sleeve - x[arms], EDGE)
-    lower = legs & (y <= hem)
-    out[lower] = outfit.trousers_thickness * _ramp(y[lower] - cuff, EDGE)
-    feet = y < shoe
-    out[feet] = outfit.shoe_thickness
-    ear = np.linalg.norm((rest - np.array(cuts["ear_centre"]))[:, 1:], axis=1) < 0.5 * float(
-        cuts["head_size"]
-    )  # type: ignore[arg-type]
-    is_covered = part["hair"] & ~(ear & (x > 0.86 * float(cuts["head_size"])))  # type: ignore[arg-type]
-    out[is_covered] = outfit.hair_thickness if outfit.hairline <= 1 else 0.0
+    trunk = (part["torso"] | part["hips"]) & (y > cuts["hem"])
+    out[trunk] = outfit.shirt_thickness * _ramp(cuts["collar"] - y[trunk], COLLAR_EDGE)
+    out[arms] = outfit.shirt_thickness * _ramp(cuts["sleeve"] - x[arms], EDGE)
+    lower = legs & (y <= cuts["hem"])
+    out[lower] = outfit.trousers_thickness * _ramp(y[lower] - cuts["cuff"], EDGE)
+    out[y < cuts["shoe"]] = outfit.shoe_thickness
+    if outfit.hairline <= BALD:
+        near_ear = np.linalg.norm((rest - np.array(ear))[:, 1:], axis=1) < 0.5 * cuts["head_size"]
+        out[part["hair"] & ~(near_ear & (x > EAR_SHARE * cuts["head_size"]))] = outfit.hair_thickness
     return _smooth(out, body.faces)
 
 
@@ -246,18 +255,18 @@ def _between(rng: np.random.Generator, colours: tuple[Colour, ...]) -> Colour:
     place = rng.uniform(0, len(colours) - 1)
     low = int(place)
     mixed = np.array(colours[low]) * (low + 1 - place) + np.array(colours[low + 1]) * (place - low)
-    return _colour(mixed)
+    return _triple(mixed)
 
 
 def _cloth(rng: np.random.Generator) -> Colour:
     """Return a cloth's colour: any hue, often muted, seldom neon."""
     grey = rng.uniform(0.12, 0.9)
-    return _colour(np.clip(grey + rng.beta(1.5, 3.0) * rng.uniform(-0.6, 0.6, 3), 0.04, 0.95))
+    return _triple(np.clip(grey + rng.beta(1.5, 3.0) * rng.uniform(-0.6, 0.6, 3), 0.04, 0.95))
 
 
 def _dark(rng: np.random.Generator) -> Colour:
-    return _colour(np.clip(rng.uniform(0.06, 0.25) + rng.uniform(-0.05, 0.12, 3), 0.03, 0.5))
+    return _triple(np.clip(rng.uniform(0.06, 0.25) + rng.uniform(-0.05, 0.12, 3), 0.03, 0.5))
 
 
-def _colour(rgb: np.ndarray) -> Colour:
-    return float(rgb[0]), float(rgb[1]), float(rgb[2])
+def _triple(values: np.ndarray) -> Colour:
+    return float(values[0]), float(values[1]), float(values[2])

@@ -67,7 +67,7 @@ def _foot_correction(
     floor = np.percentile(seen[..., 1] - height, 10)
     seen = seen - [0.0, floor, 0.0]
     stands = _standing(seen, height, motion.fps)
-    level = _levelling(seen, rest, stands.all(axis=1), motion.fps)
+    level = _levelling(seen, rest, stands[:, 0] & stands[:, 1], motion.fps)
     # Levelling turns the foot about the ankle, so heel and toe are where the turn leaves them.
     ankle = forward(motion.skeleton, motion.rotations, motion.root)[0][:, SMPL24.at(f"{side}_ankle")]
     ankle = ankle - [0.0, floor, 0.0]

@@ -349,8 +349,9 @@ def _create_context() -> Any:
     except ImportError as error:
         raise MissingDependency("moderngl is not installed; pip install 'mocaplift[train]'") from error
     try:
-        return moderngl.create_context(standalone=True, backend="egl")
+        return moderngl.create_context(standalone=True, backend="egl")  # type: ignore[arg-type]
     except Exception as error:  # moderngl raises bare Exception when it finds no library or driver
         raise MissingDependency(
-            f"no OpenGL without a window here ({error}); on Debian: apt install libegl1 libegl-mesa0 libgl1-mesa-dri"
+            f"no OpenGL without a window here ({error}); on Debian: apt install libegl1 libegl-mesa0 "
+            "libgl1-mesa-dri"
         ) from error

@@ -176,8 +176,8 @@ def truth_arrays(shot: Shot) -> dict[str, np.ndarray]:
         "root": motion.root.astype(np.float32),
         "offsets": motion.skeleton.offsets.astype(np.float32),
         "contacts": shot.contacts,
-        "fps": np.float32(motion.fps),
-        "height_m": np.float32(shot.body.stature),
+        "fps": np.array(motion.fps, dtype=np.float32),
+        "height_m": np.array(shot.body.stature, dtype=np.float32),
     }
 
 

@@ -103,17 +103,20 @@ vec3 floor_look(vec2 p, float far) {
         float gap = smoothstep(0.0, 0.03, min(fract(q.x * 6.0), 1.0 - fract(q.x * 6.0)))
                   * smoothstep(0.0, 0.006, min(fract(along), 1.0 - fract(along)));
         float fibre = rough(vec3(q.x * 60.0, q.y * 4.0, plank * 20.0)) - 0.5;
-        return mix(floor_colour, floor_colour_2, plank) * (1.0 + fade * 0.35 * fibre) * mix(1.0 - 0.45 * fade, 1.0, gap);
+        vec3 wood = mix(floor_colour, floor_colour_2, plank) * (1.0 + fade * 0.35 * fibre);
+        return wood * mix(1.0 - 0.45 * fade, 1.0, gap);
     }
     if (floor_kind == 1) {
         vec2 cell = floor(q.xy * 2.0), f = fract(q.xy * 2.0);
         float checker = mod(cell.x + cell.y, 2.0);
         float seam = smoothstep(0.0, 0.02, min(min(f.x, 1.0 - f.x), min(f.y, 1.0 - f.y)));
-        return mix(floor_colour, floor_colour_2, checker) * (1.0 + 0.2 * fade * grain) * mix(1.0 - 0.3 * fade, 1.0, seam);
+        vec3 tile = mix(floor_colour, floor_colour_2, checker) * (1.0 + 0.2 * fade * grain);
+        return tile * mix(1.0 - 0.3 * fade, 1.0, seam);
     }
     if (floor_kind == 2) {
         float tuft = rough(vec3(q.x * 35.0, q.y * 35.0, seed + 5.0)) - 0.5;
-        return mix(floor_colour, floor_colour_2, rough(vec3(q.xy * 1.3, seed))) * (1.0 + fade * (0.5 * tuft + 0.2 * grain));
+        vec3 pile = mix(floor_colour, floor_colour_2, rough(vec3(q.xy * 1.3, seed)));
+        return pile * (1.0 + fade * (0.5 * tuft + 0.2 * grain));
     }
     return mix(floor_colour, floor_colour_2, rough(vec3(q.xy * 0.8, seed))) * (1.0 + 0.25 * fade * grain);
 }
@@ -162,7 +165,8 @@ vec3 look_along(vec3 eye, vec3 d, out vec3 floor_point) {
     }
     if (d.y > 0.0 && wall_at.y < nearest) return ceiling_colour * (1.0 - 0.3 * exp(-3.0 * min(gap.x, gap.z)));
     bool on_x = wall_at.x < wall_at.z;
-    corner_shade = 1.0 - 0.3 * exp(-3.0 * (on_x ? gap.z : gap.x)) - 0.25 * exp(-5.0 * q.y) - 0.12 * exp(-4.0 * gap.y);
+    corner_shade = 1.0 - 0.3 * exp(-3.0 * (on_x ? gap.z : gap.x));
+    corner_shade -= 0.25 * exp(-5.0 * q.y) + 0.12 * exp(-4.0 * gap.y);
     int wall = on_x ? (d.x < 0.0 ? 0 : 1) : (d.z < 0.0 ? 2 : 3);
     float side = wall < 2 ? 0.86 : 1.0;
     return wall_look(on_x ? q.z : q.x, q.y, wall) * corner_shade * side;
@@ -271,7 +275,7 @@ in vec3 world, facing, at_rest;
 out vec4 colour;
 uniform bool is_plain;                 // markers: skin colour everywhere, no light
 uniform vec3 skin, hair, shirt, shirt_2, trousers, shoes, iris, eye_centre, ear_centre, head_centre;
-uniform float collar, sleeve, hem, cuff, shoe, head_size, neck_half_width, hairline, nape, pattern_size;
+uniform float collar, sleeve, hem, cuff, shoe, head_size, hairline, nape, pattern_size;
 uniform int pattern;                   // 0 plain, 1 stripes across, 2 stripes along, 3 blots
 uniform vec3 light, sun, sky, bounce, eye;
 """
@@ -286,28 +290,31 @@ vec3 head_look(vec3 p) {
     float line = hairline - 1.15 * smoothstep(0.55, -0.25, h.z) * (hairline - nape) / 1.15;
     vec2 ear = (p.yz - ear_centre.yz) / head_size;
     bool is_ear = abs(p.x) > 0.86 * ear_centre.x && in_ellipse(ear - vec2(0.05, -0.16), vec2(0.46, 0.30));
-    if (h.y + ragged > line && !is_ear) return hair * (0.75 + 0.5 * noise(vec3(p.x * 160.0, p.y * 25.0, p.z * 160.0)));
+    if (h.y + ragged > line && !is_ear) return hair * (0.75 + 0.5 * noise(p * vec3(160.0, 25.0, 160.0)));
     vec3 e = (vec3(abs(p.x), p.yz) - eye_centre) / head_size;
     vec3 look = skin;
     if (e.z > -0.35) {
-        if (in_ellipse(e.xy, vec2(0.21, 0.085))) look = in_ellipse(e.xy, vec2(0.085)) ? iris : vec3(0.82, 0.80, 0.78);
+        vec2 brow = e.xy - vec2(0.03, 0.27 - 0.12 * e.x * e.x);
+        vec3 eyeball = in_ellipse(e.xy, vec2(0.085)) ? iris : vec3(0.82, 0.80, 0.78);
+        if (in_ellipse(e.xy, vec2(0.21, 0.085))) look = eyeball;
         else if (in_ellipse(e.xy, vec2(0.25, 0.115))) look = skin * 0.55;
-        if (in_ellipse(e.xy - vec2(0.03, 0.27 - 0.12 * e.x * e.x), vec2(0.26, 0.055))) look = mix(hair, skin * 0.4, 0.4);
+        if (in_ellipse(brow, vec2(0.26, 0.055))) look = mix(hair, skin * 0.4, 0.4);
         if (in_ellipse(vec2(p.x / head_size, e.y + 0.88), vec2(0.33, 0.10))) look = skin * vec3(0.78, 0.5, 0.5);
     }
     return look;
 }
 vec3 shirt_look(vec3 p) {
     float s = 0.0;
-    if (pattern == 1) s = step(0.5, fract((abs(p.x) > 1.6 * neck_half_width * 2.0 ? p.x : p.y) / pattern_size));
-    if (pattern == 2) s = step(0.5, fract((abs(p.x) > 1.6 * neck_half_width * 2.0 ? p.y : p.x) / pattern_size));
+    if (pattern == 1) s = step(0.5, fract((abs(p.x) > 3.2 * head_size ? p.x : p.y) / pattern_size));
+    if (pattern == 2) s = step(0.5, fract((abs(p.x) > 3.2 * head_size ? p.y : p.x) / pattern_size));
     if (pattern == 3) s = step(0.55, noise(p / pattern_size * 1.5));
     return mix(shirt, shirt_2, s);
 }
 // Colour, and in w how much the cloth wrinkles.
 vec4 wear(vec3 p) {
-    bool is_middle = abs(p.x) < neck_half_width * 1.9;
-    if (p.y > collar - 0.35 * (p.z - head_centre.z) * step(head_centre.z, p.z) && is_middle) return vec4(head_look(p), 0.0);
+    bool is_middle = abs(p.x) < 1.9 * head_size;
+    float neckline = collar - 0.35 * max(p.z - head_centre.z, 0.0);   // lower at the front
+    if (p.y > neckline && is_middle) return vec4(head_look(p), 0.0);
     if (abs(p.x) > sleeve) return vec4(skin, 0.0);
     if (p.y < shoe) return vec4(p.y < 0.016 ? vec3(0.8) * dot(shoes, vec3(0.4)) + 0.3 : shoes, 0.15);
     if (p.y < cuff) return vec4(skin, 0.0);

@@ -90,9 +90,8 @@ def sample_surroundings(
 def _light(rng: np.random.Generator, is_outdoor: bool) -> Light:
     azimuth = rng.uniform(0, 2 * np.pi)
     elevation = np.radians(rng.uniform(35, 65) if is_outdoor else rng.uniform(55, 85))
-    direction = (
-        float(np.cos(elevation) * np.sin(azimuth)), float(np.sin(elevation)), float(np.cos(elevation) * np.cos(azimuth))
-    )  # fmt: skip
+    level = np.cos(elevation)
+    direction = (float(level * np.sin(azimuth)), float(np.sin(elevation)), float(level * np.cos(azimuth)))
     warmth = rng.uniform(-0.06, 0.08)
     strength = rng.uniform(0.55, 0.95) if is_outdoor else rng.uniform(0.3, 0.6)
     ambient = rng.uniform(0.35, 0.55) if is_outdoor else rng.uniform(0.45, 0.7)

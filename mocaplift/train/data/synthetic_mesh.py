@@ -104,8 +104,8 @@ def generate(
         raise InvalidData("a generator of shots needs at least one take and one body")
     rejected = 0
     while True:
-        motion = takes[rng.integers(len(takes))]
-        body = bodies[rng.integers(len(bodies))]
+        motion = takes[int(rng.integers(len(takes)))]
+        body = bodies[int(rng.integers(len(bodies)))]
         length = len(motion.root) / motion.fps
         wanted = min(rng.uniform(*config.seconds), length)
         begin = rng.uniform(0.0, length - wanted)
