@@ -26,8 +26,9 @@ GHOST_CONFIDENCE = 0.04
 REACH, REACH_PER_SECOND, FARTHEST_REACH = 0.25, 3.0, 1.5
 # Velocity is the slope over this time (s), and is trusted for as long after a person vanished.
 VELOCITY_SPAN = 0.2
-# Two readings whose boxes' diagonals differ by more than this factor are of two people, or of one and a half.
-LARGEST_RESIZE = 2.2
+# Two readings whose boxes' diagonals differ by more than this factor are of two people, or of one and a half;
+# more for every second unseen, up to a bound: somebody curls up for a somersault in 0.2 s.
+RESIZE, RESIZE_PER_SECOND, LARGEST_RESIZE = 2.2, 10.0, 4.5
 # Weight of box overlap beside joint distance in the cost of an assignment.
 OVERLAP_WEIGHT = 0.3
 # A track that starts within this time (s) of another's end, elsewhere, is a jump of the detector.
@@ -134,9 +135,10 @@ class Tracker:
         box, old = box_of(person.xy, person.conf), box_of(expected.xy, expected.conf)
         size, old_size = size_of(person.xy, person.conf), size_of(expected.xy, expected.conf)
         larger, smaller = max(size, old_size), min(size, old_size)
-        if not smaller > 0 or larger / smaller > LARGEST_RESIZE:
-            return np.inf
         unseen = (self._frame - path.frames[-1] - 1) / self._fps
+        resize = min(RESIZE + RESIZE_PER_SECOND * unseen, LARGEST_RESIZE)
+        if not smaller > 0 or larger / smaller > resize:
+            return np.inf
         moved = float(np.hypot(*((box[:2] + box[2:] - old[:2] - old[2:]) / 2)))
         if moved > min(REACH + REACH_PER_SECOND * unseen, FARTHEST_REACH) * larger:
             return np.inf
