@@ -97,6 +97,11 @@ def picture_stream(path: Path, container: av.container.InputContainer) -> av.Vid
     return stream
 
 
+def unit_of(stream: av.VideoStream) -> Fraction:
+    """Return the seconds in which the stream's times are counted."""
+    return Fraction(stream.time_base or 1)
+
+
 def frame_times(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> FrameTimes:
     """Return the times of all frames that can be shown, from the packets; 8 bytes a frame are held.
 
@@ -120,12 +125,14 @@ def frame_times(path: Path, container: av.container.InputContainer, stream: av.V
             if packet.stream_index != stream.index:
                 continue
             num_packets += 1
-            if packet.is_corrupt or packet.is_discard:
+            if packet.is_corrupt:
                 continue
             timed = timed and packet.pts is not None
             if first_key is None and packet.is_keyframe:
                 first_key = packet.pts
-            shown.append(packet.pts if timed else len(shown))
+            if packet.is_discard:
+                continue  # trimmed off, but others lean on it
+            shown.append(packet.pts if timed and packet.pts is not None else len(shown))
     except av.error.FFmpegError:
         is_readable = False
     if not shown:
@@ -141,7 +148,7 @@ def frame_times(path: Path, container: av.container.InputContainer, stream: av.V
     if not is_complete:
         times = _before_hole(times)
     stated = tuple(Fraction(rate) for rate in (stream.average_rate, stream.base_rate) if rate)
-    return FrameTimes(times, Fraction(stream.time_base), stated, True, is_complete)
+    return FrameTimes(times, unit_of(stream), stated, True, is_complete)
 
 
 def focal_px(

@@ -10,11 +10,12 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 
 from mocaplift.clock import nearest_tick
-from mocaplift.container import open_video, picture_stream
+from mocaplift.container import open_video, picture_stream, unit_of
 from mocaplift.errors import VideoError
 from mocaplift.orientation import Orientation, from_display_matrix
 from mocaplift.values import Clip
@@ -48,8 +49,8 @@ def first_picture(path: Path) -> Picture:
                 f"{path}: not one frame of the {stream.codec_context.name} video can be decoded; "
                 "copy or export it again, or convert it to H.264"
             )
-        matrices = [bytes(side) for side in frame.side_data if side.type.name == "DISPLAYMATRIX"]
-        turn = from_display_matrix(matrices[0]) if matrices else Orientation()
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+        turn = Orientation() if matrix is None else from_display_matrix(bytes(matrix))
         # Pixels that are not square (DV, HDV, anamorphic lenses) are widened to square ones, as players do.
         aspect = stream.sample_aspect_ratio or Fraction(1)
         stored = (max(1, nearest_tick(frame.width, aspect)), frame.height)
@@ -111,7 +112,7 @@ class Reader:
                     origin = frame.pts
                 # Frames shown before the key frame lean on others that were skipped over.
                 if frame.pts is not None and origin is not None and frame.pts >= max(origin, first_pts):
-                    yield float((frame.pts - origin) * stream.time_base), frame
+                    yield float((frame.pts - origin) * unit_of(stream)), frame
 
     def _fail(self) -> None:
         self.num_failures += 1
@@ -122,7 +123,7 @@ class Reader:
     def _origin(self, stream: av.VideoStream) -> int | None:
         """Return the time of the file's first frame in the stream's units, or None where it is not known."""
         first_time = self.clip.facts.get("first_time_s")
-        return None if first_time is None else nearest_tick(float(first_time), 1 / stream.time_base)
+        return None if first_time is None else nearest_tick(float(first_time), 1 / unit_of(stream))
 
     def _open(self) -> tuple[av.container.InputContainer, av.VideoStream, Iterator[av.Packet], int | float]:
         """Return the open file, its stream, the packets from a key frame on, and when that is shown."""
@@ -131,8 +132,8 @@ class Reader:
             origin = self._origin(stream)
             if not self._is_timed() or origin is None or self.wanted <= back:
                 return container, stream, container.demux(stream), -math.inf
-            target = origin + nearest_tick(self.wanted - back, 1 / stream.time_base)
-            latest = origin + nearest_tick(self.wanted, 1 / stream.time_base)
+            target = origin + nearest_tick(self.wanted - back, 1 / unit_of(stream))
+            latest = origin + nearest_tick(self.wanted, 1 / unit_of(stream))
             with suppress(av.error.FFmpegError):
                 container.seek(target, stream=stream)
                 packets = container.demux(stream)

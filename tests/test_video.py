@@ -304,6 +304,26 @@ def test_a_recording_cut_out_of_a_longer_one_starts_at_its_first_key_frame(tmp_p
     assert numbers == list(range(10, 60)) and clip.fps == 25
 
 
+def test_a_trimmed_file_starts_where_it_was_trimmed(tmp_path: Path) -> None:
+    # Phones trim without encoding again: the frames from the key frame on are kept, but not to be shown.
+    whole = write_clip(tmp_path / "whole.mp4", map(numbered, range(60)), fps=25, group=30)
+    trimmed = tmp_path / "trimmed.mp4"
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(trimmed), "w", options={"avoid_negative_ts": "disabled", "use_editlist": "1"}) as target,
+    ):
+        copy = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.pts is not None and packet.dts is not None:
+                shift = int(Fraction(13, 25) / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
+                target.mux(packet)
+    clip = video.probe(trimmed)
+    assert clip.facts["complete"] is True
+    assert numbers_of(video.frames(clip)) == list(range(13, 60))
+    assert numbers_of(video.frames(video.probe(trimmed, start=1.4))) == list(range(13 + 35, 60))
+
+
 def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """Return files that are no video, each with what must be said about it."""
     text = folder / "text.mp4"
