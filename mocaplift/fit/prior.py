@@ -18,8 +18,8 @@ from mocaplift.rotations import to_rotvec
 from mocaplift.values import Layout
 from mocaplift.weights import load_arrays, locate
 
-# Degrees of freedom of the tail: beyond a few standard deviations the pull stops growing.
-TAIL = 8.0
+# Degrees of freedom of the tail (per dimension): a pose that is not like any recorded one is pulled less.
+TAIL = 1.0
 
 
 @dataclass(frozen=True, eq=False)
