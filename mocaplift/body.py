@@ -114,3 +114,24 @@ def body_keypoints(motion: SkeletonMotion, body: Body | None = None) -> Motion3D
     bones = list(body.bones)
     xyz = joints[:, bones] + rotate(turned[:, bones], body.attachments(motion.skeleton.shape))
     return Motion3D(xyz=xyz, sigma=np.zeros(xyz.shape[:2]), layout=BODY21, fps=motion.fps)
+
+
+def attachments_of(
+    skeleton: Skeleton, body: Body | None = None
+) -> dict[str, tuple[str, Float[np.ndarray, "3"]]]:
+    """Return where every body21 keypoint rides on a skeleton: the joint's name, and metres from it at rest.
+
+    Raises:
+        InvalidData: the skeleton was not made by the body model, so nothing tells where its skin is.
+    """
+    body = body or load_body()
+    if skeleton.shape is None:
+        raise InvalidData(
+            "this skeleton was not fitted by mocaplift (it has no shape coefficients): keypoints cannot be "
+            "attached to it"
+        )
+    places = body.attachments(skeleton.shape)
+    return {
+        name: (skeleton.layout.joints[bone], place)
+        for name, bone, place in zip(BODY21.joints, body.bones, places, strict=True)
+    }
