@@ -94,7 +94,9 @@ def in_bones(
     return rotate(conjugate(turned[:, list(bones)]), keypoints - xyz[:, list(bones)])
 
 
-def _cmu_poses(rng: np.random.Generator, cmu: Path, count: int, cache: Path | None) -> Float[np.ndarray, "T 24 4"]:
+def _cmu_poses(
+    rng: np.random.Generator, cmu: Path, count: int, cache: Path | None
+) -> Float[np.ndarray, "T 24 4"]:
     """Return poses drawn evenly over the training takes, unsolved joints straight."""
     body = Body(cache=cache)
     sole_y = float(body.rest_vertices[:, 1].min())
@@ -171,9 +173,7 @@ def fit_shape(
     _, singular, directions = np.linalg.svd(rest, full_matrices=False)
     others = directions[: components - 1] * singular[: components - 1, None] / np.sqrt(people)
     basis = np.concatenate([first[None], others])
-    coefficients = np.concatenate(
-        [score[:, None], rest @ np.linalg.pinv(others)], axis=1
-    )
+    coefficients = np.concatenate([score[:, None], rest @ np.linalg.pinv(others)], axis=1)
     split = offsets[0].size
     explained = 1 - np.square(centred - coefficients @ basis).sum() / np.square(centred).sum()
     arrays = {

@@ -32,9 +32,7 @@ def mirrored(rotations: Float[np.ndarray, "T 24 4"]) -> Float[np.ndarray, "T 24 
     return rotations[:, list(SMPL24.mirror)] * np.array([1.0, 1.0, -1.0, -1.0])
 
 
-def blended(
-    rotations: Float[np.ndarray, "T 24 4"], rng: np.random.Generator
-) -> Float[np.ndarray, "T 24 4"]:
+def blended(rotations: Float[np.ndarray, "T 24 4"], rng: np.random.Generator) -> Float[np.ndarray, "T 24 4"]:
     """Return the poses with the legs of other poses, upright ones only exchanged with upright ones.
 
     The pelvis stays: it carries the trunk.
@@ -44,7 +42,7 @@ def blended(
     legs = SMPL24.index(*LOWER_BODY)
     for group in (up > 0.8, up <= 0.8):
         members = np.flatnonzero(group)
-        out[np.ix_(members, legs)] = rotations[np.ix_(rng.permutation(members), legs)]
+        out[members[:, None], legs] = rotations[rng.permutation(members)[:, None], legs]
     return out
 
 

@@ -55,6 +55,12 @@ HYPEREXTENSION = 20  # degrees that a knee or an elbow may bend the wrong way
 LONGEST_REPAIR = 0.1  # s; limbs that stay flipped longer are cut out
 SHORTEST_TAKE = 0.5  # s
 
+PLANTED_SPEED = 0.25  # m/s; a foot slower than this stands
+FEWEST_PLANTED = 0.2  # s of standing that tell the floor
+# Feet also stand on chairs and steps, so the floor is low among the heights at which they stand; lower still would
+# be the recordings' noise of 1 to 3 cm.
+PLANTED_PERCENTILE, LOWEST_PERCENTILE = 15, 2
+
 # Held out of training: two whole subjects, two salsa takes with both partners, and a few of every other kind.
 VALIDATION_SUBJECTS = frozenset({8, 10})
 VALIDATION_TAKES = frozenset({
@@ -114,7 +120,11 @@ def read_sources(folder: Path) -> Iterator[tuple[str, Source, float]]:
                 yield member, source_of_bvh(bvh), 1 / bvh.frame_time
     # A subject's skeleton may follow its motions in the archive.
     texts = dict(_texts(folder / ASF_ARCHIVE, (".asf", ".amc")))
-    skeletons = {int(PurePosixPath(name).stem): parse_asf(text, name=name) for name, text in texts.items() if name.endswith(".asf")}  # noqa: E501
+    skeletons = {
+        int(PurePosixPath(name).stem): parse_asf(text, name=name)
+        for name, text in texts.items()
+        if name.endswith(".asf")
+    }
     for member in sorted(name for name in texts if name.endswith(".amc")):
         subject, _ = identify(member)
         if subject not in skeletons:
@@ -192,7 +202,10 @@ def clean_stretches(motion: SkeletonMotion) -> Iterator[SkeletonMotion]:
     for first, last in pairwise(stops):
         if not bad[first] and (last - first) / motion.fps >= SHORTEST_TAKE:
             yield SkeletonMotion(
-                skeleton=motion.skeleton, rotations=rotations[first:last], root=root[first:last], fps=motion.fps
+                skeleton=motion.skeleton,
+                rotations=rotations[first:last],
+                root=root[first:last],
+                fps=motion.fps,
             )
 
 
@@ -220,20 +233,27 @@ def find_flips(xyz: Float[np.ndarray, "T J 3"], fps: float) -> Bool[np.ndarray, 
 
 
 def on_floor(motion: SkeletonMotion, sole_y: float) -> SkeletonMotion:
-    """Return the motion shifted vertically so that the feet, when lowest, stand on y = 0.
+    """Return the motion shifted vertically so that planted feet stand on y = 0.
 
-    The height is one number per take: ankles and balls of the feet at their rest height above the soles, at the
-    second percentile of their lowest over time, so that a jump stays a jump and one bad frame does not count.
+    One number per take: a low percentile of how high feet are that stand still, or of the lowest foot where none
+    ever does; so a jump stays a jump, a chair a chair, and one bad frame does not count.
     """
     feet = SMPL24.index("left_ankle", "right_ankle", "left_foot", "right_foot")
     identity = np.tile([1.0, 0.0, 0.0, 0.0], (1, len(SMPL24), 1))
     rest, _ = forward(motion.skeleton, identity, np.zeros((1, 3)))
-    clearance = rest[0, feet, 1] - sole_y
-    xyz, _ = forward(motion.skeleton, motion.rotations, motion.root)
-    lowest = (xyz[:, feet, 1] - clearance).min(axis=1)
-    shift = np.array([0.0, np.percentile(lowest, 2), 0.0])
+    xyz = forward(motion.skeleton, motion.rotations, motion.root)[0][:, feet]
+    height = xyz[..., 1] - (rest[0, feet, 1] - sole_y)
+    speed = np.linalg.norm(np.gradient(xyz, axis=0), axis=-1) * motion.fps
+    planted = height[speed < PLANTED_SPEED]
+    if len(planted) > FEWEST_PLANTED * motion.fps:
+        floor = np.percentile(planted, PLANTED_PERCENTILE)
+    else:
+        floor = np.percentile(height.min(axis=1), LOWEST_PERCENTILE)
     return SkeletonMotion(
-        skeleton=motion.skeleton, rotations=motion.rotations, root=motion.root - shift, fps=motion.fps
+        skeleton=motion.skeleton,
+        rotations=motion.rotations,
+        root=motion.root - np.array([0.0, floor, 0.0]),
+        fps=motion.fps,
     )
 
 

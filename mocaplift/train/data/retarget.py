@@ -80,7 +80,9 @@ class Source:
 
 def _both_sides(names: Mapping[str, str], template: Mapping[str, str]) -> dict[str, str]:
     sided = {
-        f"{side}_{joint}": theirs.replace("*", side[0]) for side, _ in SIDES for joint, theirs in template.items()
+        f"{side}_{joint}": theirs.replace("*", side[0])
+        for side, _ in SIDES
+        for joint, theirs in template.items()
     }
     return {**names, **sided}
 
