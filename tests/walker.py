@@ -16,7 +16,7 @@ from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24, SMPL_PARENTS
 from mocaplift.values import Motion3D, Skeleton, SkeletonMotion
 
 THIGH, SHIN = 0.42, 0.41  # m
-ANKLE_HEIGHT = 0.08  # m, above the sole
+ANKLE_HEIGHT = 0.088  # m, above the sole: heel and toe points, 6 cm below the ankle, are 2.8 cm above it
 PERIOD = 1.1  # s, of one stride (two steps)
 # Shares of the stride, from the moment the heel lands: whole foot down, heel up, toe off.
 FOOT_FLAT, HEEL_OFF, TOE_OFF = 0.08, 0.40, 0.62

@@ -18,9 +18,9 @@ from mocaplift.errors import InvalidData
 from mocaplift.layouts import CONTACT_POINTS
 from mocaplift.values import Camera, Motion3D, Skeleton, SkeletonMotion
 
-# Heel and toe keypoints are on the skin: this much above the sole of a foot that stands flat (m, the mean over
-# adult bodies of the free body model).
-SOLE_DROP = 0.02
+# Big toe keypoints are on the skin, this much above the sole of a foot that stands flat; heels a little more
+# (m, the mean body of `weights/body.safetensors`; a caller that has the body model passes its own).
+SOLE_DROP = 0.028
 # The floor is sought upwards from the low end of the stances: a foot on a step or a stool is not on it.
 LOW_SHARE = 5.0  # percentile
 # A stance this far from the floor has no say in where the floor is (Tukey's biweight). Lower than a step.

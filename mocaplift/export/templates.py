@@ -48,11 +48,11 @@ TEMPLATES: dict[str, Mapping[str, str]] = {
     "smpl": {},
 }
 
-# How far the body goes on after its last joints, as a share of the two leg bones (thigh + shin). From the
-# segment lengths of Drillis and Contini (in Winter, Biomechanics of Human Movement, table 4.1): the legs' two
-# bones are 0.491 of the height; head above the base of the skull 0.12, fingers 0.055, toes 0.04 of it.
+# How far the body goes on after its last joints, as a share of the two leg bones (thigh + shin), which are 0.491
+# of the height (Drillis and Contini, in Winter, Biomechanics of Human Movement, table 4.1). Of the height, the
+# crown is 0.087 above the head joint of the free body model, fingers end 0.055 and toes 0.04 beyond theirs.
 _TIPS: dict[str, tuple[tuple[float, float, float], float]] = {
-    "head": ((0.0, 1.0, 0.0), 0.12 / 0.491),
+    "head": ((0.0, 1.0, 0.0), 0.087 / 0.491),
     "left_hand": ((1.0, 0.0, 0.0), 0.055 / 0.491),
     "right_hand": ((-1.0, 0.0, 0.0), 0.055 / 0.491),
     "left_foot": ((0.0, 0.0, 1.0), 0.04 / 0.491),

@@ -12,6 +12,7 @@ from mocaplift import kinematics, rotations
 from mocaplift.clean import legs
 from mocaplift.clean.contacts import find_contacts
 from mocaplift.clean.feet import contact_positions, pin_feet
+from mocaplift.clean.ground import SOLE_DROP
 from mocaplift.clean.smoothing import low_pass
 from mocaplift.errors import ConfigError, InvalidData
 from mocaplift.layouts import CONTACT_POINTS, SMPL24
@@ -93,8 +94,8 @@ def test_a_drift_of_the_root_is_undone_while_feet_stand():
 def test_planted_points_are_on_the_floor_and_none_is_below():
     motion, walk = _spoiled(1)
     points = contact_positions(pin_feet(motion, walk.contacts, FOOT_POINTS), FOOT_POINTS)
-    assert contact_positions(motion, FOOT_POINTS)[..., 1].min() < -0.01
-    np.testing.assert_allclose(points[..., 1][walk.contacts], 0.02, atol=0.003)
+    assert contact_positions(motion, FOOT_POINTS)[..., 1].min() < -0.005
+    np.testing.assert_allclose(points[..., 1][walk.contacts], SOLE_DROP, atol=0.003)
     assert points[..., 1].min() > 0.005
 
 
@@ -115,7 +116,7 @@ def test_a_step_on_stairs_keeps_its_height():
     raised = dataclasses.replace(walk.motion, root=walk.motion.root + np.array([0, 0.34, 0]))
     out = pin_feet(raised, walk.contacts, FOOT_POINTS)
     points = contact_positions(out, FOOT_POINTS)
-    np.testing.assert_allclose(points[..., 1][walk.contacts], 0.36, atol=1e-6)
+    np.testing.assert_allclose(points[..., 1][walk.contacts], 0.34 + SOLE_DROP, atol=1e-6)
 
 
 def test_auto_lets_a_foot_glide_that_always_holds():

@@ -15,6 +15,7 @@ from mocaplift.layouts import BODY21, CONTACT_POINTS
 from mocaplift.values import Camera, Motion3D
 from tests.walker import FOOT_POINTS, keypoints_of, skeleton, walker
 
+SOLE = ground.SOLE_DROP
 FEET = BODY21.index(*CONTACT_POINTS)
 
 
@@ -84,14 +85,14 @@ def test_steps_to_one_side_say_nothing_about_the_slope_across():
 
 def test_one_outlier_below_does_not_sink_the_clip():
     """A global minimum would put the floor half a metre too low."""
-    points, contacts = _stances([0.02 + 0.002 * (k % 5) for k in range(40)] + [-0.5])
+    points, contacts = _stances([SOLE + 0.002 * (k % 5) for k in range(40)] + [-0.5])
     assert ground.find_floor(points, contacts).height == pytest.approx(0.004, abs=0.003)
 
 
 def test_a_stool_and_stairs_are_not_the_floor():
-    points, contacts = _stances([0.02] * 12 + [0.45] * 20)
+    points, contacts = _stances([SOLE] * 12 + [0.45] * 20)
     assert ground.find_floor(points, contacts).height == pytest.approx(0.0, abs=0.005)
-    points, contacts = _stances([0.02] * 4 + [0.02 + 0.17 * k for k in range(1, 9)], spread=0.1)
+    points, contacts = _stances([SOLE] * 4 + [SOLE + 0.17 * k for k in range(1, 9)], spread=0.1)
     assert ground.find_floor(points, contacts).height == pytest.approx(0.0, abs=0.02)
 
 
@@ -163,8 +164,8 @@ def test_the_camera_sees_the_same_picture_after_the_move():
 
 def test_drops_by_hand():
     """The walker's heel and toe rest at one height, so both are one sole above the floor."""
-    assert ground.sole_drops(skeleton(), FOOT_POINTS).tolist() == pytest.approx([0.02] * 4)
+    assert ground.sole_drops(skeleton(), FOOT_POINTS).tolist() == pytest.approx([SOLE] * 4)
     higher = FOOT_POINTS | {"left_heel": ("left_ankle", np.array([0, -0.03, -0.05]))}
-    assert ground.sole_drops(skeleton(), higher).tolist() == pytest.approx([0.05, 0.02, 0.02, 0.02])
+    assert ground.sole_drops(skeleton(), higher).tolist() == pytest.approx([SOLE + 0.03, SOLE, SOLE, SOLE])
     with pytest.raises(InvalidData, match="where right_heel is"):
         ground.sole_drops(skeleton(), {k: v for k, v in FOOT_POINTS.items() if k != "right_heel"})
