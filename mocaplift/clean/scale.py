@@ -23,6 +23,8 @@ SHARE = 0.85
 HALF_WINDOW = 0.5
 # Frames in which fewer bones than this are seen do not count.
 FEWEST_BONES = 3
+# Measurements that are sorted at once: what bounds the memory (16 MB).
+LARGEST_BLOCK = 1_000_000
 
 
 def pixels_per_metre(keypoints: Keypoints2D) -> Float[np.ndarray, "T"]:
@@ -52,8 +54,14 @@ def _rolling_share(ratio: Float[np.ndarray, "T B"], fps: float) -> Float[np.ndar
     """Return the quantile `SHARE` of what was measured around each frame."""
     half = max(1, round(HALF_WINDOW * float(fps)))
     padded = np.pad(ratio, ((half, half), (0, 0)), constant_values=np.nan)
-    windows = sliding_window_view(padded, 2 * half + 1, axis=0).reshape(len(ratio), -1)
-    ordered = np.sort(windows, axis=1)
-    count = np.isfinite(windows).sum(axis=1)
+    windows = sliding_window_view(padded, 2 * half + 1, axis=0)
+    block = max(1, LARGEST_BLOCK // windows[0].size)
+    parts = [_share(windows[start : start + block]) for start in range(0, len(ratio), block)]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _share(windows: Float[np.ndarray, "N B W"]) -> Float[np.ndarray, "N"]:
+    ordered = np.sort(windows.reshape(len(windows), -1), axis=1)
+    count = np.isfinite(ordered).sum(axis=1)
     place = np.clip(np.floor(SHARE * count).astype(int), 0, np.maximum(count - 1, 0))
-    return np.where(count > 0, ordered[np.arange(len(ratio)), place], np.nan)
+    return np.where(count > 0, ordered[np.arange(len(ordered)), place], np.nan)

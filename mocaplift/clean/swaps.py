@@ -33,7 +33,7 @@ STATES = np.array(list(STATE_COST), dtype=bool)
 # Beginning or ending an exchange: as much as two joints that jump by three times their unrest.
 SWITCH_COST = 4.0
 # Unrest of a keypoint from frame to frame: noise (m), and the acceleration of hands and feet in dance (m/s^2).
-NOISE, ACCELERATION = 0.03, 40.0
+NOISE, ACCELERATION = 0.03, 60.0
 # The share of its last step that a point is expected to repeat: not all of it, since noise is in the step too.
 MOMENTUM = 0.8
 # Faster than this a point does not move about the body (m/s): a kick or a punch.
@@ -91,9 +91,7 @@ def repair_swaps(keypoints: Keypoints2D) -> tuple[Keypoints2D, int]:
         landmarks = landmarks[rows, order]
         is_turned = swaps.is_swapped[:, list(GROUPS).index("body")]
         landmarks = np.where(is_turned[:, None, None], landmarks * np.array([1.0, 1.0, -1.0]), landmarks)
-    repaired = Keypoints2D(
-        xy, conf, keypoints.layout, keypoints.fps, keypoints.size, landmarks=landmarks
-    )
+    repaired = Keypoints2D(xy, conf, keypoints.layout, keypoints.fps, keypoints.size, landmarks=landmarks)
     return repaired, int(swaps.is_swapped.any(axis=1).sum())
 
 
