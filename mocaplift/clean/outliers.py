@@ -43,8 +43,9 @@ BONES = (
     ("left_ankle", "left_big_toe", 0.18), ("right_ankle", "right_big_toe", 0.18),
     ("left_ankle", "left_heel", 0.09), ("right_ankle", "right_heel", 0.09),
 )  # fmt: skip
-# Stretch that perspective and a size guessed too small allow: a forearm towards a near lens looks half as long again.
-STRETCH, SLACK = 1.6, 0.08  # factor, m
+# Stretch (factor, and m) that perspective and a size guessed too small allow: a forearm towards a near lens looks
+# half as long again.
+STRETCH, SLACK = 1.6, 0.08
 
 
 class _Path(NamedTuple):

@@ -1,9 +1,9 @@
 """Left and right exchanged by the detector, found over time and put back.
 
-Detectors mistake a back for a front, or one leg for the other, for a moment or for seconds. Each frame is taken as
-seen or as exchanged, for the whole body, the arms or the legs; the cheapest course through all frames is found
-exactly (Viterbi over pairs of frames). Exchanging costs; so does a limb that jumps or turns round in flight, an arm
-or a leg across the body, and a foot that points against the way the body faces.
+Detectors mistake a back for a front, or one leg for the other, for a moment or for seconds. Each frame is taken
+as seen or as exchanged, for the whole body, the arms or the legs; the cheapest course through all frames is
+found exactly (Viterbi over pairs of frames). Exchanging costs; so does a limb that jumps or turns round in
+flight, an arm or a leg across the body, and a foot that points against the way the body faces.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from mocaplift.detect import openmmlab
+from mocaplift.detect import openmmlab, stand_ins
 from mocaplift.detect.blazepose import REGION_MARGIN, BlazePose, Region
 from mocaplift.detect.checkpoints import read_checkpoint
 from mocaplift.detect.people import Person, box_of, is_same, overlap
@@ -112,7 +112,7 @@ class MMDetBoxes:
 
 def load_boxes(device: str) -> Boxes:
     """Return the best source of boxes that is installed; a worse one is taken with a warning, never silently."""
-    if importlib.util.find_spec("mmdet") is not None:
+    if not stand_ins.is_stand_in("mmdet") and importlib.util.find_spec("mmdet") is not None:
         try:
             return MMDetBoxes(_mmdet_network(device))
         except (ImportError, AssertionError, RuntimeError, MocapliftError) as error:

@@ -8,6 +8,7 @@ known the box around their last points.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -123,10 +124,7 @@ def load(
         ConfigError: no such configuration, or it is not a top-down body network.
         WeightsError: the checkpoint is missing, damaged, unsafe, or of another network.
     """
-    openmmlab.require_mmpose()
-    replaced = stand_ins.install()
-    if replaced:
-        log.debug("mmpose runs with stand-ins for %s", ", ".join(replaced))
+    import_mmpose()
     path = openmmlab.find_config("mmpose", config or DEFAULT_CONFIG)
     checkpoint = Path(weights) if weights is not None else openmmlab.fetch_weights(path)
     network = build(path, is_flipped_too=is_flipped_too)
@@ -139,6 +137,31 @@ def load(
         "licence": "Apache-2.0 (mmpose); that of the checkpoint is its publisher's",
     }
     return MMPoseDetector(network, load_boxes(device), facts)
+
+
+def import_mmpose() -> list[str]:
+    """Return the names of the modules that mmpose was given stand-ins for, after importing it.
+
+    Raises:
+        MissingDependency: mmpose or a part of it is not installed, or cannot be imported.
+    """
+    openmmlab.require_mmpose()
+    for package in ("mmpose", "mmengine", "mmcv"):
+        # Deprecations that nobody will mend any more, and operators that only mmcv's full build has.
+        warnings.filterwarnings("ignore", module=rf"{package}\.")
+    replaced = stand_ins.install()
+    if replaced:
+        log.debug("mmpose runs with stand-ins for %s", ", ".join(replaced))
+    try:
+        import mmpose.apis  # noqa: F401
+    except Exception as error:
+        # Packages that do not fit together fail in many ways: assertions, missing attributes, binary formats.
+        first, second = openmmlab.INSTALL_MMPOSE
+        raise MissingDependency(
+            f"mmpose is installed but cannot be imported ({_first_line(error)}); install it with\n"
+            f"  {first}\n  {second}"
+        ) from error
+    return replaced
 
 
 def build(config: Path, *, is_flipped_too: bool = False) -> Any:

@@ -11,6 +11,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import sys
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -36,7 +37,12 @@ def install() -> list[str]:
     replaced = []
     for name, attributes, purpose in _NEEDED:
         try:
-            module = importlib.import_module(name)
+            with warnings.catch_warnings():
+                # pkg_resources announces its own end.
+                warnings.simplefilter("ignore")
+                module = importlib.import_module(name)
+            if isinstance(module, _StandIn):
+                continue
             if all(hasattr(module, attribute) for attribute in attributes):
                 continue
             # mmcv-lite has the module but none of its compiled operators.
