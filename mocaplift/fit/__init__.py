@@ -132,10 +132,8 @@ def settle(
     cameras: Sequence[Camera],
     contacts: Bool[np.ndarray, "T F"],
     fitter: Fitter | None = None,
-    *,
-    floor: float = 0.0,
-) -> tuple[SkeletonMotion, float]:
-    """Return the motion fitted again at its own rate with its feet on a floor, and the floor's height (m).
+) -> SkeletonMotion:
+    """Return the motion fitted again at its own rate with its feet on a floor of whatever height.
 
     Planted points (columns `CONTACT_POINTS`) neither slip nor leave the floor; nothing goes below it.
 
@@ -147,27 +145,30 @@ def settle(
     frames = len(pose.root)
     if any(len(view.xy) != frames for view in views) or len(contacts) != frames:
         raise InvalidData(f"the motion has {frames} frames, but its views or contacts have not")
-    hips = _hips(keypoints_of(pose, Tree(fitter.body)).xyz)
+    points = keypoints_of(pose, Tree(fitter.body)).xyz
+    hips = _hips(points)
+    feet = BODY21.index(*CONTACT_POINTS)
     observations = _observed(views, cameras, np.arange(frames), hips, fitter.strengths.pixel_floor)
     size = round(WINDOW * max(1.0, motion.fps / COARSE_FPS))
     spans = windows(frames, size, round(OVERLAP * max(1.0, motion.fps / COARSE_FPS)))
-    pieces, heights = [], []
+    pieces = []
     for span in spans:
+        planted = contacts[span]
+        low = points[span][:, feet, 1][planted] if planted.any() else points[span][:, feet, 1].min(axis=1)
         problem = Problem(
             tree=Tree(fitter.body),
             prior=fitter.prior,
             observations=tuple(each.part(span) for each in observations),
             fps=motion.fps,
             strengths=fitter.strengths,
-            ground=Ground(BODY21.index(*CONTACT_POINTS), contacts[span], fitter.body.sole_drop),
+            ground=Ground(feet, planted, fitter.body.sole_drop),
             shape_mean=pose.shape,
             shape_precision=FIXED * np.eye(fitter.body.num_shape),
         )
-        solution = solve(problem, pose.part(span), floor, steps=SETTLE_STEPS)
-        pieces.append(solution.pose)
-        heights.append(solution.floor)
+        floor = float(np.median(low)) - fitter.body.sole_drop
+        pieces.append(solve(problem, pose.part(span), floor, steps=SETTLE_STEPS).pose)
     settled = crossfaded([replace(piece, shape=pose.shape) for piece in pieces], spans)
-    return motion_of(settled, fitter.body, motion.fps), float(np.median(heights))
+    return motion_of(settled, fitter.body, motion.fps)
 
 
 def _check(starts: Sequence[Motion3D], views: Sequence[Keypoints2D], cameras: Sequence[Camera]) -> None:

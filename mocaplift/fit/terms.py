@@ -84,9 +84,7 @@ class Observation:
 
     def part(self, frames: np.ndarray | slice) -> Observation:
         """Return the observation of some of the frames."""
-        return replace(
-            self, plane=self.plane[frames], spread=self.spread[frames], depth=self.depth[frames]
-        )
+        return replace(self, plane=self.plane[frames], spread=self.spread[frames], depth=self.depth[frames])
 
     @cached_property
     def weight(self) -> Float[np.ndarray, "T K"]:
