@@ -31,18 +31,17 @@ ASSUMED = " (assumed)"
 TRUTH = "truth"
 # degrees per frame: a joint that turns faster than this where the truth does not has popped.
 POP = 20.0
-# The clock of the captured video may end one frame before or after the truth's.
-FRAMES_APART = 1
-
 # What captures one clip: the product, or in tests something else.
 CaptureClip = Callable[[Path, Options], Capture]
 
 
 def by_product(video: Path, options: Options) -> Capture:
     """Return what the product makes of a clip: its first person."""
-    from mocaplift import pipeline
+    from mocaplift import detect, pipeline
 
-    detector = pipeline.load_detector(options)
+    detector = detect.load_detector(
+        options.detector, options.detector_weights, config=options.detector_config
+    )
     return pipeline.capture([video], None, detector, options)[0]
 
 
@@ -99,19 +98,22 @@ def samples(
 def score(capture: Capture, truth: Truth) -> dict[str, float]:
     """Return every metric of one capture of a clip.
 
+    A capture may begin later and end earlier than its clip, where the person was not seen: what it leaves out is
+    `missing`, and only the rest is compared.
+
     Raises:
-        InvalidData: the capture is longer or shorter than the truth, or has another rate.
+        InvalidData: the capture does not lie within the truth, or has another rate.
     """
-    frames = _common_frames(capture, truth)
+    span = covered(capture, truth)
     camera, fps = capture.cameras[0], truth.fps
-    found = body_keypoints(capture.motion).xyz[:frames]
-    true = truth.keypoints[:frames]
+    found = body_keypoints(capture.motion).xyz
+    true = truth.keypoints[span]
     in_camera, true_in_camera = cam_points(camera, found), cam_points(truth.camera, true)
     in_world = _world_points(truth.camera, in_camera)
     scores = pose_scores(in_camera, true_in_camera, BODY21) | world_scores(in_world, true, BODY21)
     scores |= motion_scores(in_world, true, BODY21, fps)
     feet = found[:, BODY21.index(*CONTACT_POINTS)]
-    scores["foot_slide"] = quality.foot_slide(feet, truth.contacts[:frames])
+    scores["foot_slide"] = quality.foot_slide(feet, truth.contacts[span])
     scores |= image_scores(found, BODY21, capture.views[0], camera)
     errors = metrics.joint_errors(in_camera, true_in_camera)
     scores |= metrics.spread(errors)
@@ -119,12 +121,11 @@ def score(capture: Capture, truth: Truth) -> dict[str, float]:
     scores["depth_gain"] = metrics.depth_gain(*depths)[0]
     layout = capture.motion.skeleton.layout
     joints = remap(kinematics.joints_of(capture.motion).xyz, layout, SMPL24)
-    scores["pops"] = _pops(bone_turns(joints), bone_turns(truth.joints), frames)
+    scores["pops"] = _pops(bone_turns(joints), bone_turns(truth.joints[span]))
     if truth.rotations is not None and layout == SMPL24:
-        scores["joint_pops"] = _pops(
-            joint_turns(capture.motion.rotations), joint_turns(truth.rotations), frames
-        )
-    scores["missing"] = 100.0 * float(1 - np.isfinite(errors).mean())
+        turns = joint_turns(capture.motion.rotations), joint_turns(truth.rotations[span])
+        scores["joint_pops"] = _pops(*turns)
+    scores["missing"] = 100.0 * (1 - float(np.isfinite(errors).sum()) / truth.keypoints[..., 0].size)
     return scores
 
 
@@ -142,22 +143,28 @@ def joint_turns(turns: Float[np.ndarray, "T J 4"]) -> Float[np.ndarray, "U J"]:
     return np.degrees(rotations.angle_between(turns[:-1], turns[1:]))
 
 
-def _pops(found: Float[np.ndarray, "T J"], truth: Float[np.ndarray, "U J"], frames: int) -> float:
+def _pops(found: Float[np.ndarray, "U J"], truth: Float[np.ndarray, "U J"]) -> float:
     """Return how often the result turns faster than `POP` where the truth does not, within a frame either way."""
-    found, truth = found[: frames - 1], truth[: frames - 1]
     near = np.pad(truth, ((1, 1), (0, 0)), mode="edge")
     fastest = np.maximum(np.maximum(near[:-2], near[1:-1]), near[2:])
     return float(metrics.pops(found, fastest, POP))
 
 
-def _common_frames(capture: Capture, truth: Truth) -> int:
-    found, true = len(capture.motion.root), len(truth.keypoints)
-    if abs(found - true) > FRAMES_APART or abs(capture.motion.fps - truth.fps) > 1e-3 * truth.fps:
+def covered(capture: Capture, truth: Truth) -> slice:
+    """Return which frames of the truth a capture covers.
+
+    Raises:
+        InvalidData: it does not lie within the truth, or has another rate.
+    """
+    first = round(capture.clips[0].start * truth.fps)
+    span = slice(first, first + len(capture.motion.root))
+    same_rate = abs(capture.motion.fps - truth.fps) < 1e-3 * truth.fps
+    if not same_rate or first < 0 or span.stop > len(truth.keypoints):
         raise InvalidData(
-            f"{truth.video}: captured {found} frames at {capture.motion.fps:g} fps, but its truth has {true} "
-            f"at {truth.fps:g} fps"
+            f"{truth.video}: captured frames {span.start} to {span.stop} at {capture.motion.fps:g} fps, but its "
+            f"truth has {len(truth.keypoints)} at {truth.fps:g} fps"
         )
-    return min(found, true)
+    return span
 
 
 def _world_points(camera: Camera, xyz: Float[np.ndarray, "*lead 3"]) -> Float[np.ndarray, "*lead 3"]:
@@ -182,11 +189,9 @@ def _landmarks(capture: Capture, truth: Truth) -> list[Row]:
     view = capture.views[0]
     if view.landmarks is None:
         return []
-    frames = _common_frames(capture, truth)
-    own = remap(view.landmarks, view.layout, BODY21)[:frames]
-    return _rows(
-        pose_scores(own, cam_points(truth.camera, truth.keypoints[:frames]), BODY21), truth, DETECTOR
-    )
+    own = remap(view.landmarks, view.layout, BODY21)
+    true = cam_points(truth.camera, truth.keypoints[covered(capture, truth)])
+    return _rows(pose_scores(own, true, BODY21), truth, DETECTOR)
 
 
 def _rows(scores: dict[str, float], truth: Truth, lifter: str) -> list[Row]:

@@ -58,7 +58,7 @@ def captured(found: SkeletonMotion, camera: Camera = CAMERA, landmarks: np.ndarr
     points = body_keypoints(found)
     frames = len(found.root)
     view = Keypoints2D(
-        project(camera, points.xyz), np.ones((frames, len(BODY21))), BODY21, 30.0, SIZE, landmarks
+        project(camera, points.xyz), np.ones((frames, len(BODY21))), BODY21, found.fps, SIZE, landmarks
     )
     return Capture(
         clips=[Clip(Path("walk.mp4"), Fraction(30), frames, SIZE)],
@@ -168,27 +168,38 @@ def test_each_lifter_runs_with_and_without_what_is_known(tmp_path: Path):
         assert value[sequence, "truth", "jitter"] > 0
 
 
-def test_a_capture_of_another_length_or_rate_is_refused(tmp_path: Path):
-    found = motion()
+def part_of(found: SkeletonMotion, first: int, frames: int, fps: float = 30.0) -> Capture:
+    """A capture of some frames of a motion, told to have begun at `first`."""
+    span = slice(first, first + frames)
+    cut = SkeletonMotion(found.skeleton, found.rotations[span], found.root[span], fps)
+    whole = captured(cut)
+    clip = Clip(Path("walk.mp4"), Fraction(fps), len(cut.root), SIZE, start=first / 30)
+    return Capture([clip], whole.cameras, whole.views, whole.joints, cut, whole.contacts, {})
+
+
+def test_a_capture_of_a_part_is_compared_with_that_part(tmp_path: Path):
     true = truth.read(write_truth(tmp_path))
-    for frames, fps in ((FRAMES - 2, 30.0), (FRAMES, 60.0)):
-        cut = SkeletonMotion(found.skeleton, found.rotations[:frames], found.root[:frames], fps)
-        seen = captured(SkeletonMotion(found.skeleton, cut.rotations, cut.root, 30.0))
-        if fps != 30.0:
-            seen = Capture(
-                seen.clips,
-                seen.cameras,
-                [Keypoints2D(v.xy, v.conf, v.layout, fps, v.size) for v in seen.views],
-                body_keypoints(cut),
-                cut,
-                seen.contacts,
-                {},
-            )
-        with pytest.raises(InvalidData, match=r"walk\.mp4"):
-            samples.score(seen, true)
-    # One frame less is the end of a clip that was cut differently.
-    short = SkeletonMotion(found.skeleton, found.rotations[:-1], found.root[:-1], 30.0)
-    assert samples.score(captured(short), true)["mpjpe"] == pytest.approx(0, abs=1e-6)
+    scores = samples.score(part_of(motion(), first=15, frames=30), true)
+    assert scores["absolute_mpjpe"] == pytest.approx(0, abs=1e-6)
+    assert scores["missing"] == pytest.approx(50)
+
+
+def test_a_capture_outside_the_truth_or_of_another_rate_is_refused(tmp_path: Path):
+    true = truth.read(write_truth(tmp_path))
+    late = part_of(motion(), first=0, frames=FRAMES)
+    late = Capture(
+        [Clip(Path("walk.mp4"), Fraction(30), FRAMES, SIZE, start=0.1)],
+        late.cameras,
+        late.views,
+        late.joints,
+        late.motion,
+        late.contacts,
+        {},
+    )
+    with pytest.raises(InvalidData, match=r"walk\.mp4: captured frames 3 to 63"):
+        samples.score(late, true)
+    with pytest.raises(InvalidData, match=r"at 60 fps, but its truth has 60 at 30"):
+        samples.score(part_of(motion(), first=0, frames=20, fps=60.0), true)
 
 
 def test_contacts_are_found_where_the_truth_has_none(tmp_path: Path):
