@@ -43,16 +43,18 @@ class Screen:
         self.is_quiet, self.is_verbose, self.is_debug = is_quiet, is_verbose, is_debug
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._name = ""
         self._stage, self._said = "", 0.0
 
     def begin(self, job: Job, place: int, total: int) -> None:
         """Print which clip is begun and open its progress bars."""
-        self._name, self._stage = job.clip.name, ""
+        self.open((f"[{place}/{total}] " if total > 1 else "") + str(job.clip))
+
+    def open(self, title: str) -> None:
+        """Print a title and make room for the progress bars of what follows."""
+        self._stage = ""
         if self.is_quiet:
             return
-        count = f"[{place}/{total}] " if total > 1 else ""
-        self.console.print(f"[bold]{escape(count + str(job.clip))}[/bold]")
+        self.console.print(f"[bold]{escape(title)}[/bold]")
         if self.console.is_terminal:
             self._bars = Progress(
                 TextColumn("  {task.description:<9}"),
@@ -63,6 +65,12 @@ class Screen:
                 transient=True,
             )
             self._bars.start()
+
+    def close(self) -> None:
+        """Remove the progress bars."""
+        if self._bars is not None:
+            self._bars.stop()
+        self._bars, self._tasks = None, {}
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
         """Move the bar of a stage, or, without a terminal, write a line now and then."""
@@ -83,9 +91,7 @@ class Screen:
 
     def end(self, outcome: Outcome) -> None:
         """Close the bars and print what was found, or why not."""
-        if self._bars is not None:
-            self._bars.stop()
-        self._bars, self._tasks = None, {}
+        self.close()
         if outcome.status == "failed":
             self._print_failure(outcome)
         elif not self.is_quiet:

@@ -1,12 +1,156 @@
 """One verb a stage, each reading and writing the .npz of a value: debugging is looking between two of them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mocaplift.cli.flags import encoding, output_flags
+from mocaplift.cli.flags import capture_flags, encoding, loudness_flags, output_flag, output_flags
+from mocaplift.options import Options
 
-_file = click.Path(path_type=Path)
+if TYPE_CHECKING:
+    from mocaplift.cli.screen import Screen
+    from mocaplift.values import Clip, Keypoints2D
+
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
+
+
+@click.command()
+@click.argument("videos", nargs=-1, required=True, metavar="VIDEO...")
+@output_flag
+@_overwrite
+@capture_flags("detector", "detector_config", "detector_weights", "person", "start", "end", "slow_motion")
+@loudness_flags
+def detect(videos: tuple[str, ...], output: str | None, overwrite: bool, **flags: Any) -> None:
+    """Find people in videos and write their keypoints, one file each.
+
+    Each VIDEO makes VIDEO.keypoints.npz: the clip and the keypoints as the detector saw them, not repaired.
+    """
+    screen, options = _begin(flags)
+    from mocaplift import jobs, pipeline, video
+    from mocaplift.deliver import load_detector_of
+    from mocaplift.detect import detect as look
+    from mocaplift.detect.track import choose
+
+    clips = jobs.find_clips(videos)
+    detector = load_detector_of(options)
+    for path in clips:
+        clip = video.probe(path, start=options.start, end=options.end, slow_motion=options.slow_motion)
+        screen.open(str(path))
+        try:
+            sighting = look(
+                clip, detector, progress=lambda done, total: screen.progress("detect", done, total)
+            )
+        finally:
+            screen.close()
+        for track in choose(sighting.tracks, options.person):
+            mark = f"_p{track.id}" if options.person == "all" else ""
+            target = jobs.stage_file(path, output, ".keypoints.npz", is_only=len(clips) == 1, mark=mark)
+            part, view, _ = pipeline.seen_part(sighting.clip, track)
+            _write((part, view), _free(target, overwrite))
+
+
+@click.command()
+@click.argument("keypoints", nargs=-1, required=True, metavar="KEYPOINTS.npz...")
+@output_flag
+@_overwrite
+@capture_flags("lifter", "focal", "fov", "pitch", "longest_gap")
+@loudness_flags
+def lift(keypoints: tuple[str, ...], output: str | None, overwrite: bool, **flags: Any) -> None:
+    """Lift keypoints to points in metres, in the world of an assumed or given camera.
+
+    KEYPOINTS.npz is what `detect` wrote. Several lifters apply with `auto`: the first of them is written.
+    """
+    _, options = _begin(flags)
+    from mocaplift import jobs, pipeline
+    from mocaplift.assume import assumed_camera
+    from mocaplift.lift import load_lifter
+
+    for path in map(Path, keypoints):
+        clip, view = _seen(path)
+        target = _free(jobs.stage_file(path, output, ".lifted.npz", is_only=len(keypoints) == 1), overwrite)
+        camera, _ = assumed_camera(clip, options)
+        views, _ = pipeline.repair([view], options.longest_gap)
+        name = pipeline.lifters_for(options.lifter, views)[0]
+        _write(load_lifter(name)(views, [camera]), target)
+
+
+@click.command()
+@click.argument("keypoints", nargs=-1, required=True, metavar="KEYPOINTS.npz...")
+@output_flag
+@_overwrite
+@capture_flags("lifter", "focal", "fov", "pitch", "height", "longest_gap", "smooth", "foot_lock")
+@loudness_flags
+def fit(keypoints: tuple[str, ...], output: str | None, overwrite: bool, **flags: Any) -> None:
+    """Solve the motion of a skeleton from keypoints: everything that comes after the detector.
+
+    KEYPOINTS.npz is what `detect` wrote; the capture it becomes is what `export` reads.
+    """
+    screen, options = _begin(flags)
+    from mocaplift import jobs, pipeline
+    from mocaplift.assume import assumed_camera
+
+    for path in map(Path, keypoints):
+        clip, view = _seen(path)
+        target = _free(jobs.stage_file(path, output, ".motion.npz", is_only=len(keypoints) == 1), overwrite)
+        camera, source = assumed_camera(clip, options)
+        facts = {"focal_source": source}
+        gravity = "given" if options.pitch is not None else None
+        screen.open(str(path))
+        try:
+            made = pipeline.reconstruct(
+                (clip,), (view,), (camera,), options, screen.progress, facts, gravity=gravity
+            )
+        finally:
+            screen.close()
+        _write(made, target)
+
+
+def _begin(flags: dict[str, Any]) -> "tuple[Screen, Options]":
+    """Return the screen that the loudness flags ask for, and the options that the others make."""
+    from mocaplift.cli.screen import Screen, start_logging
+
+    is_quiet, is_verbose, is_debug = (flags.pop(name) for name in ("quiet", "verbose", "debug"))
+    options = Options(**flags)
+    start_logging(is_verbose=is_verbose, is_debug=is_debug)
+    return Screen(is_quiet=is_quiet, is_verbose=is_verbose, is_debug=is_debug), options
+
+
+def _seen(path: Path) -> "tuple[Clip, Keypoints2D]":
+    """Return the clip and the keypoints that `detect` wrote.
+
+    Raises:
+        InvalidData: the file holds something else.
+    """
+    from mocaplift.errors import InvalidData
+    from mocaplift.store import load
+    from mocaplift.values import Clip, Keypoints2D
+
+    value = load(path)
+    if isinstance(value, tuple) and [type(each) for each in value] == [Clip, Keypoints2D]:
+        return value[0], value[1]
+    kind = "several values" if isinstance(value, tuple) else type(value).__name__
+    raise InvalidData(f"{path}: holds {kind}, but keypoints are needed; make them with `mocaplift detect`")
+
+
+def _free(path: Path, overwrite: bool) -> Path:
+    """Return the path if it may be written.
+
+    Raises:
+        OutputError: there is a file already.
+    """
+    from mocaplift.errors import OutputError
+
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} is there already; give --overwrite to replace it, or another -o")
+    return path
+
+
+def _write(value: Any, path: Path) -> None:
+    from mocaplift.store import save
+
+    save(value, path)
+    click.echo(f"wrote {path}")
 
 
 @click.command()
@@ -26,7 +170,7 @@ def export(
     MOTION.npz is what `capture --format npz` or `fit` wrote.
     """
     from mocaplift import jobs
-    from mocaplift.errors import InvalidData, OutputError
+    from mocaplift.errors import InvalidData
     from mocaplift.export import EXPORTERS
     from mocaplift.export import export as write
     from mocaplift.store import load
@@ -40,7 +184,5 @@ def export(
                 f"{job.clip}: holds {type(value).__name__}, but a motion is needed; run `fit` on it"
             )
         for path in job.results(1).values():
-            if path.exists() and not overwrite:
-                raise OutputError(f"{path} is there already; give --overwrite to replace it, or another -o")
-            write(value, path, chosen, inputs=[job.clip])
+            write(value, _free(path, overwrite), chosen, inputs=[job.clip])
             click.echo(f"wrote {path}")
