@@ -20,6 +20,9 @@ SMALL_ANGLE = 1e-6
 # Right-handed, +Z up (AMASS, most calibrations) to right-handed, +Y up: x stays, z becomes y, y becomes -z.
 Y_UP_FROM_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
+# Nearer to the pole than this (degrees) the two outer Euler angles cannot be told apart.
+POLE_WIDTH = 1e-3
+
 _AXES = {"X": 0, "Y": 1, "Z": 2}
 
 
@@ -200,17 +203,26 @@ def to_continuous_euler_deg(order: str, q: Float[np.ndarray, "T *lead 4"]) -> Fl
     """Return Euler angles in degrees over time without jumps.
 
     Each frame has two equivalent triples, (a, b, c) and (a + 180, 180 - b, c + 180), each modulo 360: the one
-    nearest to the frame before is taken, so a curve passes 180 or the pole without a step.
+    nearest to the frame before is taken, so a curve passes 180 or the pole without a step. At the pole itself
+    only a + c or a - c is known: the last angle stays as it was.
 
     Raises:
         InvalidData: the order is not a permutation of X, Y and Z.
     """
     euler = to_euler_deg(order, q)
-    other = np.stack([euler[..., 0] + 180.0, 180.0 - euler[..., 1], euler[..., 2] + 180.0], axis=-1)
+    at_pole = (np.abs(euler[..., 1]) > 90.0 - POLE_WIDTH) & (euler[..., 2] == 0.0)
+    # R1(a) R2(90) R3(c) depends on a + c in the cyclic orders XYZ, YZX, ZXY; each mirror image turns the sign.
+    is_cyclic = (_AXES[order[1]] - _AXES[order[0]]) % 3 == 1
+    together = np.sign(euler[..., 1]) * (1.0 if is_cyclic else -1.0)
     out = euler.copy()
     for t in range(1, len(out)):
         before = out[t - 1]
-        near = [c + 360.0 * np.round((before - c) / 360.0) for c in (euler[t], other[t])]
+        here = euler[t].copy()
+        kept = np.where(at_pole[t], before[..., 2], here[..., 2])
+        here[..., 0] -= np.where(at_pole[t], together[t] * kept, 0.0)
+        here[..., 2] = kept
+        there = np.stack([here[..., 0] + 180.0, 180.0 - here[..., 1], here[..., 2] + 180.0], axis=-1)
+        near = [c + 360.0 * np.round((before - c) / 360.0) for c in (here, there)]
         cost = [np.abs(c - before).sum(axis=-1, keepdims=True) for c in near]
         out[t] = np.where(cost[0] <= cost[1], near[0], near[1])
     return out

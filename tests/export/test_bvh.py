@@ -198,3 +198,14 @@ def test_what_makes_no_sense_is_refused():
     )
     with pytest.raises(InvalidData, match="at least one frame"):
         bvh.encode(empty)
+
+
+@pytest.mark.parametrize("order", bvh.ORDERS)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_curve_passes_the_very_pole_without_a_step(order, sign):
+    """The middle angle goes through 90 degrees exactly, one degree a frame; the outer ones stay."""
+    angles = np.stack([np.full(21, 20.0), sign * np.arange(80.0, 101.0), np.full(21, 30.0)], axis=-1)
+    turns = _still(21)
+    turns[:, 0] = rotations.from_euler_deg(order, angles)
+    _, _, table = read(bvh.encode(_motion(turns), order=order).decode())
+    np.testing.assert_allclose(table[:, 3:6], angles, atol=1e-5)
