@@ -74,7 +74,7 @@ def capture(
     }
     results = []
     for track in chosen:
-        part, view, facts = _seen_part(sighting.clip, track)
+        part, view, facts = seen_part(sighting.clip, track)
         assumed, focal_source = assumed_camera(part, options) if cameras is None else (cameras[0], "given")
         facts |= found | {"person": track.id, "focal_source": focal_source}
         gravity = "given" if cameras is not None or options.pitch is not None else None
@@ -189,7 +189,7 @@ def lifters_for(name: str, views: Sequence[Keypoints2D]) -> list[str]:
     return applicable(views) if name == AUTO else [name]
 
 
-def _seen_part(clip: Clip, track: Track) -> tuple[Clip, Keypoints2D, dict[str, object]]:
+def seen_part(clip: Clip, track: Track) -> tuple[Clip, Keypoints2D, dict[str, object]]:
     """Return the stretch of the clip in which the person is seen, and how much of them was.
 
     Raises:
