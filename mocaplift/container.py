@@ -28,7 +28,7 @@ FILM_DIAGONAL = 43.267
 FOCAL_RANGE = (5.0, 1500.0)
 # com.apple.quicktime.camera.focal_length.35mm_equivalent, FocalLengthIn35mmFormat and the like.
 _FOCAL_TAG = re.compile(r"focal.?length.*35.?mm|35.?mm.*focal.?length", re.IGNORECASE)
-# A playlist that is named .mp4 must not reach for the network.
+# A playlist must not reach for the network.
 _LOCAL_ONLY = {"protocol_whitelist": "file"}
 _MPEG4_FILE = b"ftyp"
 

@@ -66,7 +66,8 @@ def write_clip(
     images = list(images)
     with av.open(str(path), "w", format=container_format, options=container_options or {}) as container:
         container.metadata.update(metadata or {})
-        options = {"g": str(group)} | ({"bf": "2", "crf": "12"} if codec == "libx264" else {})
+        options = {"g": str(group)}
+        options |= {"libx264": {"bf": "2", "crf": "12"}, "mpeg2video": {"bf": "2"}}.get(codec, {})
         stream = container.add_stream(codec, rate=fps, options=options)
         stream.height, stream.width = images[0].shape[:2] if images else SIZE[::-1]
         stream.pix_fmt = "yuv420p"
