@@ -69,6 +69,7 @@ def capture(
     chosen = choose(sighting.tracks, options.person)
     moves = sighting.camera_motion
     found: dict[str, object] = dict(sighting.facts) | {
+        "complete": bool(clip.facts.get("complete", True)) and sighting.clip.frames == clip.frames,
         "camera_is_moving": None if moves is None else moves.is_moving,
         "camera_drift_px": None if moves is None else moves.drift_px,
     }

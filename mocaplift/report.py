@@ -1,6 +1,6 @@
 """The report beside every result: what was found, what was assumed, how good it is, and what made it.
 
-One flat JSON object with the keys of `KEYS`; six of them hold one level of names and values.
+One flat JSON object with the keys of `KEYS`; seven of them hold one level of names and values.
 """
 
 import importlib.metadata
@@ -29,22 +29,29 @@ KEYS: dict[str, str] = {
     "fps": "frames per second of the motion",
     "fps_exact": "the same as a fraction, as in 30000/1001",
     "source_fps": "frames per second that the file itself states",
+    "is_timed": "whether the file tells the time of each frame",
+    "first_time_s": "time of the file's first frame (s)",
     "is_variable_rate": "whether the file's frames were unevenly spaced and were put on a constant clock",
     "frames": "frames of the motion",
     "duration_s": "length of the motion (s)",
     "start_s": "where in the video it starts (s)",
     "slow_motion": "how many times slower than life the video plays",
-    "is_complete": "whether the video could be read to its end",
+    "complete": "whether the video could be read to its end",
+    "codec": "how the video is compressed",
     "width_px": "width of the picture as displayed (px)",
     "height_px": "height of the picture as displayed (px)",
-    "rotation_deg": "rotation that was applied for display (degrees)",
+    "rotation_deg": "rotation that was applied for display (degrees, clockwise)",
+    "is_mirrored": "whether the picture was mirrored for display",
     # the person
     "detector": "which detector found the body",
+    "detector_facts": "what the detector says of itself: network, versions, licence",
     "lifter": "how the pose was lifted before the fit",
     "person": "number of this person in the video, as in `--person id:1`",
     "people": "how many people were tracked in the video",
     "people_written": "how many people this run wrote files for",
-    "seen_share": "share of the frames in which the person was seen",
+    "seen_share": "share of the frames, from first to last sight, in which the person was seen",
+    "frames_empty": "frames of the clip in which nobody was seen",
+    "ghosts": "detections that were taken for no person: too short, or twice the same",
     "gaps_filled": "keypoints that were missing for a short while and were filled in (joint-frames)",
     "gaps_left": "keypoints that stayed missing, carried by the pose prior alone (joint-frames)",
     "swaps_repaired": "frames in which the detector had exchanged left and right",
@@ -62,10 +69,16 @@ KEYS: dict[str, str] = {
     "camera_is_moving": "whether the background moves, so that the camera did",
     "camera_drift_px": "how far the background drifted over the clip (px)",
     # how good it is
-    "reprojection_px": "median distance between keypoints and the solved body in the picture (px)",
+    "reprojection_px": "distance between keypoints and the solved body in the picture, median (px)",
+    "reprojection_p95_px": "the same, 95th percentile (px)",
+    "reprojection_share": "the median as a share of the person's height in the picture",
     "contact_share": "share of frames with a foot planted",
-    "foot_slide_mm": "mean slide of planted feet (mm per frame)",
-    "jitter_m_s3": "mean jerk of the joints (m/s^3)",
+    "foot_slide_mm": "slide of planted feet, mean (mm per frame)",
+    "foot_slide_p95_mm": "the same, 95th percentile (mm per frame)",
+    "floor_penetration_mm": "depth of the lowest foot point below the floor, mean (mm)",
+    "jitter_m_s3": "jerk of the joints, mean (m/s^3); walking has 50 to 100",
+    "largest_turn_deg": "largest turn of a joint from one frame to the next (degrees)",
+    "amplitude_m": "how much the body moves about its mean pose (m); less of it means smoothed away",
     "floor_tilt_deg": "tilt of the floor that the planted feet suggest (degrees)",
     # what made it
     "seconds": "time by stage (s)",

@@ -86,11 +86,7 @@ def fingerprint(job: Job, content: str, options: Options, export: Mapping[str, A
 
 def checksums_of_weights() -> dict[str, str]:
     """Return the checksum of every weight file that would be found, by name."""
-    found: dict[str, str] = {}
-    for folder in weights.search_path():
-        for path in sorted(folder.glob("*" + weights.SUFFIX)):
-            found.setdefault(path.stem, weights.sha256(path))
-    return found
+    return {name: weights.sha256(path) for name, path in weights.visible().items()}
 
 
 def finished(job: Job, wanted: str) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mocaplift.errors import WeightsError
+from mocaplift.files import write_whole
 
 HEADER_KEY = "mocaplift"
 SUFFIX = ".safetensors"
@@ -64,10 +64,27 @@ def load_arrays(path: Path | str, kind: str) -> tuple[dict[str, np.ndarray], dic
     """
     from safetensors import SafetensorError, safe_open
 
+    header = read_header(path)
+    if header.get("kind") != kind:
+        raise WeightsError(f"{path}: holds {header.get('kind')!r}, but {kind!r} is needed here")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, header  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError, ValueError) as error:
+        raise WeightsError(f"{path}: damaged or not a safetensors file ({error})") from error
+
+
+def read_header(path: Path | str) -> dict[str, Any]:
+    """Return what a weight file says of itself: kind, what made it, licence.
+
+    Raises:
+        WeightsError: not a readable weight file.
+    """
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(str(path), framework="numpy") as file:
             text = (file.metadata() or {}).get(HEADER_KEY, "")
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError, ValueError) as error:
         raise WeightsError(f"{path}: damaged or not a safetensors file ({error})") from error
     if not text or len(text) > LARGEST_HEADER:
@@ -78,10 +95,18 @@ def load_arrays(path: Path | str, kind: str) -> tuple[dict[str, np.ndarray], dic
         header = json.loads(text)
     except json.JSONDecodeError as error:
         raise WeightsError(f"{path}: its header is not JSON ({error})") from error
-    if not isinstance(header, dict) or header.get("kind") != kind:
-        have = header.get("kind") if isinstance(header, dict) else type(header).__name__
-        raise WeightsError(f"{path}: holds {have!r}, but {kind!r} is needed here")
-    return arrays, header
+    if not isinstance(header, dict):
+        raise WeightsError(f"{path}: its header is no object, but {type(header).__name__}")
+    return header
+
+
+def visible() -> dict[str, Path]:
+    """Return every weight file that `locate` would find by name."""
+    found: dict[str, Path] = {}
+    for folder in search_path():
+        for path in sorted(folder.glob("*" + SUFFIX)):
+            found.setdefault(path.stem, path)
+    return found
 
 
 def save_arrays(
@@ -90,7 +115,7 @@ def save_arrays(
     """Write a weight file, whole or not at all.
 
     Raises:
-        WeightsError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     from safetensors.numpy import save
 
@@ -98,19 +123,7 @@ def save_arrays(
         {name: np.ascontiguousarray(array) for name, array in arrays.items()},
         metadata={HEADER_KEY: json.dumps({"kind": kind, "format": 1, **header})},
     )
-    path = Path(path)
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            temporary = file.name
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise WeightsError(f"{path}: cannot be written ({error})") from error
+    write_whole(Path(path), content)
 
 
 @lru_cache(maxsize=16)

@@ -232,7 +232,7 @@ FACTS = {
     "height_px": 1280,
     "rotation_deg": 90,
     "is_variable_rate": True,
-    "is_complete": False,
+    "complete": False,
     "person": 2,
     "people": 3,
     "seen_share": 0.97,
@@ -250,7 +250,6 @@ FACTS = {
     "reprojection_px": 6.06,
     "outputs": {"out.bvh": "sha"},
     "seconds": {"detect": 2.0},
-    "warnings": ["the file ends early"],
 }
 
 
@@ -298,7 +297,6 @@ class TestScreen:
         assert "takes/walk [1].mp4" in out
         assert "  detect 3 of 3" in out
         assert "  wrote     out.bvh (3.0 s)" in out
-        assert "the file ends early" in out
         assert "\x1b" not in out
         assert err == ""
 
@@ -351,7 +349,7 @@ class TestDoctor:
         assert "no weight files; reinstall mocaplift" in shown.stdout
 
     def test_a_check_that_fails_in_any_way_is_a_finding(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def broken() -> dict[str, str]:
+        def broken() -> dict[str, Path]:
             raise RuntimeError("disk on fire")
 
         monkeypatch.setattr("mocaplift.resume.checksums_of_weights", broken)

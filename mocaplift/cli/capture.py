@@ -47,7 +47,8 @@ def capture(
     from mocaplift import batch, deliver, export, jobs
     from mocaplift.cli.screen import Screen, start_logging
 
-    start_logging(is_verbose=verbose, is_debug=debug)
+    screen = Screen(is_quiet=quiet, is_verbose=verbose, is_debug=debug, to_stderr=as_json)
+    start_logging(screen)
     order = deliver.Order(options, encoding(preset, units, rest_frame), overwrite)
     planned = jobs.plan(
         jobs.find_clips(videos),
@@ -57,7 +58,6 @@ def capture(
         overlay=overlay,
         is_per_person=options.person == "all",
     )
-    screen = Screen(is_quiet=quiet, is_verbose=verbose, is_debug=debug, to_stderr=as_json)
     outcomes = batch.run(planned, deliver.worker(order), screen)
     screen.table(outcomes)
     if as_json:

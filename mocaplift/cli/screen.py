@@ -1,7 +1,6 @@
 """What a person at the terminal sees while a batch runs: progress, findings, failures, a table at the end."""
 
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -120,8 +119,6 @@ class Screen:
             lines += [("wrote", f"{_written(facts)} ({outcome.seconds:.1f} s)")]
             for subject, text in lines:
                 self.console.print(f"  [cyan]{subject:<9}[/cyan] {escape(text)}")
-            for warning in facts.get("warnings") or ():
-                self.console.print(f"  [yellow]{'note':<9}[/yellow] {escape(warning)}")
 
     def table(self, outcomes: Sequence[Outcome]) -> None:
         """Print what became of every clip, where there are several."""
@@ -153,13 +150,16 @@ def _written(facts) -> str:
     return ", ".join(Path(name).name for name in facts.get("outputs", {}))
 
 
-def start_logging(*, is_verbose: bool, is_debug: bool) -> None:
-    """Send the library's warnings, and with -v its information, to the terminal."""
-    level = logging.DEBUG if is_debug else logging.INFO if is_verbose else logging.WARNING
-    handler: logging.Handler = RichHandler(
-        console=Console(stderr=True), show_time=False, show_path=is_debug, markup=False
-    )
-    if not sys.stderr.isatty():
+def start_logging(screen: Screen) -> None:
+    """Send the library's warnings, and with -v its information, to the screen."""
+    level = logging.DEBUG if screen.is_debug else logging.INFO if screen.is_verbose else logging.WARNING
+    handler: logging.Handler
+    if screen.console.is_terminal:
+        # The console that draws the bars knows how to write above them.
+        handler = RichHandler(
+            console=screen.console, show_time=False, show_path=screen.is_debug, markup=False
+        )
+    else:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logger = logging.getLogger("mocaplift")

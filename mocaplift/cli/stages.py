@@ -112,8 +112,9 @@ def _begin(flags: dict[str, Any]) -> "tuple[Screen, Options]":
 
     is_quiet, is_verbose, is_debug = (flags.pop(name) for name in ("quiet", "verbose", "debug"))
     options = Options(**flags)
-    start_logging(is_verbose=is_verbose, is_debug=is_debug)
-    return Screen(is_quiet=is_quiet, is_verbose=is_verbose, is_debug=is_debug), options
+    screen = Screen(is_quiet=is_quiet, is_verbose=is_verbose, is_debug=is_debug)
+    start_logging(screen)
+    return screen, options
 
 
 def _seen(path: Path) -> "tuple[Clip, Keypoints2D]":

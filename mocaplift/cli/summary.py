@@ -35,7 +35,7 @@ def _video(facts: Facts) -> str:
         parts.append(f"slow motion {facts['slow_motion']:g}x undone")
     if facts.get("is_variable_rate"):
         parts.append("variable rate put on a constant clock")
-    if facts.get("is_complete") is False:
+    if facts.get("complete") is False:
         parts.append("cut off: the file ends before it should")
     return ", ".join(parts)
 

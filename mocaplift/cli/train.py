@@ -58,12 +58,12 @@ def _run(
     stage: Any, config: Any, cmu: Path, out: Path, settings: tuple[str, ...], loudness: dict[str, bool]
 ) -> None:
     """Run a training stage with changed settings, or list the settings."""
-    from mocaplift.cli.screen import start_logging
+    from mocaplift.cli.screen import Screen, start_logging
     from mocaplift.train.config import override
 
     if "help" in settings:
         for each in dataclasses.fields(config):
             click.echo(f"{each.name} = {each.default}")
         return
-    start_logging(is_verbose=not loudness["quiet"], is_debug=loudness["debug"])
+    start_logging(Screen(is_verbose=not loudness["quiet"], is_debug=loudness["debug"]))
     click.echo(f"wrote {stage(override(config, settings), cmu, out)}")

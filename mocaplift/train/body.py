@@ -53,7 +53,7 @@ def train_body(config: BodyConfig, cmu: Path, out: Path, *, cache: Path | None =
     Raises:
         MissingDependency: Anny is not installed.
         InvalidData: the CMU archives are missing or damaged.
-        WeightsError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     started = time.monotonic()
     rng = np.random.default_rng(config.seed)

@@ -53,7 +53,8 @@ def train_prior(config: PriorConfig, cmu: Path, out: Path, *, body_name: str = "
 
     Raises:
         InvalidData: the CMU archives are missing or damaged.
-        WeightsError: the body model is missing, or the file cannot be written.
+        WeightsError: the body model is missing.
+        OutputError: the file cannot be written.
     """
     started = time.monotonic()
     rng = np.random.default_rng(config.seed)
