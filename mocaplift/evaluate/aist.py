@@ -79,7 +79,8 @@ def windows(
         folder: where the sequences lie.
         sequences: names, or parts of names, of the sequences wanted.
         cameras: names of the cameras wanted ("c01" to "c09").
-        every: keep every n-th window only, for a quick look.
+        every: keep every n-th window only, for a quick look; windows of one camera follow each other, so an odd
+            number meets all parts of a sequence.
         views: cameras in a set: 1 takes each alone, 2 all pairs, more a fixed sample of `MOST_VIEW_SETS`.
 
     Raises:
