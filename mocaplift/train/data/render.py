@@ -282,6 +282,11 @@ class _Mesh:
         self._incidence = _incidence(figure.faces, self._num_vertices)
 
     def move(self, vertices: Float[np.ndarray, "V 3"]) -> None:
+        """Upload the vertices of a frame and their normals.
+
+        Raises:
+            InvalidData: there are more or fewer vertices than the figure has.
+        """
         if vertices.shape != (self._num_vertices, 3):
             raise InvalidData(
                 f"a mesh of {self._num_vertices} vertices was given {list(vertices.shape)} numbers"
