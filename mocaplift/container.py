@@ -28,8 +28,6 @@ FILM_DIAGONAL = 43.267
 FOCAL_RANGE = (5.0, 1500.0)
 # com.apple.quicktime.camera.focal_length.35mm_equivalent, FocalLengthIn35mmFormat and the like.
 _FOCAL_TAG = re.compile(r"focal.?length.*35.?mm|35.?mm.*focal.?length", re.IGNORECASE)
-# A playlist must not reach for the network.
-_LOCAL_ONLY = {"protocol_whitelist": "file"}
 _MPEG4_FILE = b"ftyp"
 
 
@@ -66,7 +64,7 @@ def open_video(path: Path) -> av.container.InputContainer:
         raise VideoError(f"{path}: the file is empty; copy or export it again")
     try:
         # Absolute, for a name with a colon would be taken for a protocol.
-        return av.open(str(path.absolute()), options=_LOCAL_ONLY, metadata_errors="replace")
+        return av.open(str(path.absolute()), metadata_errors="replace")
     except av.error.FFmpegError as error:
         if head[4:8] == _MPEG4_FILE:
             raise VideoError(

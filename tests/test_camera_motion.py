@@ -142,9 +142,9 @@ def test_a_person_who_fills_most_of_the_picture_is_left_out(room: np.ndarray) ->
 def test_something_that_fills_the_picture_for_a_moment_changes_nothing(room: np.ndarray) -> None:
     def passing() -> Iterator[np.ndarray]:
         lorry = np.roll(room, 300, axis=1)
-        for index, image in enumerate(filmed(room, still, seconds=20.0)):
+        for index, image in enumerate(filmed(room, still, seconds=30.0)):
             if 24 <= index < 29:
-                image[20:] = lorry[100:440, 100 * (index - 24) : 100 * (index - 24) + SIZE[0]]
+                image[:] = lorry[100:460, 30 * (index - 24) : 30 * (index - 24) + SIZE[0]]
             yield image
 
     motion = watched(passing())
