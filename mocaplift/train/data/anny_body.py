@@ -174,9 +174,9 @@ class Body:
         self.phenotype = _phenotype_vector(phenotype)
         self.faces, self.skin = rig.faces, rig.skin
         vertices, bones = _a_pose(rig, self.phenotype)
-        # Anny's height targets leave the head of the shin bone up to 3 cm above the middle of the knee (joint 2.2 cm
-        # too high on average, thigh 0.228 and shin 0.260 of a man's stature instead of 0.245 each): the knee bends
-        # where its keypoint is, which is the mean of a ring of skin around it.
+        # Anny's height targets leave the head of the shin bone above the middle of the knee (by 2.2 cm on average;
+        # a man's thigh is 0.228 of his stature and his shin 0.260 instead of 0.245 each). So the knee bends where
+        # its keypoint is, the mean of a ring of skin around it.
         for side in ("left", "right"):
             bones[_BONE_OF_JOINT[f"{side}_knee"]] = rig.keypoint_weights[BODY21.at(f"{side}_knee")] @ vertices
         heads = np.stack([bones[_BONE_OF_JOINT[joint]] for joint in SMPL24.joints])
