@@ -53,6 +53,8 @@ def open_video(path: Path) -> av.container.InputContainer:
     """
     if path.is_dir():
         raise VideoError(f"{path} is a folder, not a video; name a file in it")
+    if path.exists() and not path.is_file():
+        raise VideoError(f"{path} is a device or a pipe, not a video; save the video to a file first")
     try:
         with path.open("rb") as file:
             head = file.read(12)
@@ -71,9 +73,9 @@ def open_video(path: Path) -> av.container.InputContainer:
                 f"{path}: the index of this video is missing or damaged, so it was cut off before its end "
                 "was written; copy or export it again"
             ) from error
+        why = "" if isinstance(error, av.error.InvalidDataError) else f" ({error.strerror})"
         raise VideoError(
-            f"{path}: this is not a video that can be read ({error.strerror}); "
-            "give an MP4, MOV, MKV, WebM or AVI file"
+            f"{path}: this is not a video that can be read{why}; give an MP4, MOV, MKV, WebM or AVI file"
         ) from error
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import itertools
 import math
+import os
 import shutil
 import signal
 import socket
@@ -402,6 +403,12 @@ def test_what_is_no_video_is_named_and_explained(tmp_path: Path, kind: str) -> N
     with pytest.raises(VideoError, match=reason) as caught:
         video.probe(path)
     assert str(path) in str(caught.value) and "Errno" not in str(caught.value)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(VideoError, match="pipe, not a video"):
+        video.probe(tmp_path / "pipe.mp4")
 
 
 def test_a_song_with_cover_art_is_sound(tmp_path: Path) -> None:
