@@ -186,6 +186,11 @@ class _Encoder:
         self._reformatter = VideoReformatter()
 
     def append(self, image: UInt8[np.ndarray, "H W 3"]) -> None:
+        """Encode the next picture.
+
+        Raises:
+            InvalidData: it has another size than announced.
+        """
         width, height = self._size
         if image.shape != (height, width, 3):
             raise InvalidData(f"a picture has {image.shape[1::-1]} pixels in a video of {self._size}")
