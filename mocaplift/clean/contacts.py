@@ -20,6 +20,9 @@ SPEED_OFF = 0.40  # m/s; and lasts while slower than this
 # Speed is measured over about this long, so that noise counts for the same at 24 and at 240 fps.
 SPEED_SPAN = 0.04  # s
 HEIGHT_LIMITS = {"heel": 0.10, "big_toe": 0.06}  # m above what carries the body
+# A heel this far above its own toe is raised, however still: people stand on the balls of their feet. A flat
+# foot's heel point is 0.02 above the toe's, and fits of one camera are off by as much again.
+HEEL_RISE = 0.045  # m
 # A planted point keeps its height: what has risen by this much above the stance is leaving.
 STANCE_RISE = 0.03  # m
 # Half of the time around a moment in which the lowest foot tells where the floor is: half of the longest flight
@@ -62,9 +65,15 @@ def find_contacts(
         height = points[:, column, 1]
         limit = HEIGHT_LIMITS[name.split("_", 1)[1]]
         with np.errstate(invalid="ignore"):
-            low = (height - around < limit, height - now < limit)
+            is_down = ~(height - points[:, _toe_of(name), 1] >= HEEL_RISE)
+            low = (is_down & (height - around < limit), is_down & (height - now < limit))
         contacts[:, column] = _planted(speed[:, column], height, low, keypoints.fps)
     return contacts
+
+
+def _toe_of(point: str) -> int:
+    """Return the column of the big toe of the foot that a contact point belongs to."""
+    return CONTACT_POINTS.index(point.split("_", 1)[0] + "_big_toe")
 
 
 def runs(flags: Bool[np.ndarray, "T"]) -> list[tuple[int, int]]:

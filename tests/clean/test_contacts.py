@@ -186,3 +186,10 @@ def test_one_frame_and_a_foreign_layout():
     joints = Motion3D(np.zeros((2, 24, 3)), np.zeros((2, 24)), SMPL24, 30.0)
     with pytest.raises(InvalidData, match="no joint 'left_heel'"):
         find_contacts(joints)
+
+
+def test_a_heel_held_just_off_the_floor_is_raised_and_its_toe_is_planted():
+    xyz = _standing(40)
+    xyz[:, BODY21.at("left_heel"), 1] += 0.06
+    found = find_contacts(_points(xyz))
+    assert not found[:, 0].any() and found[:, 1:].all()
