@@ -60,12 +60,13 @@ class Fitter:
         return self.body.shape_of_stature(self.height)
 
     def shape_precision(self) -> Float[np.ndarray, "S S"]:
-        """Return the precision of the shape prior: a known height is held, all else is as in the population."""
-        precision = np.eye(self.body.num_shape)
-        if self.height is not None:
-            along = self.body.stature_basis / np.linalg.norm(self.body.stature_basis)
-            precision += FIXED * np.outer(along, along)
-        return precision
+        """Return the precision of the shape prior: stature is held, proportions vary as in the population.
+
+        One camera cannot tell a tall person from a near one. Left free, stature would take up whatever the pose
+        prior does not explain, and the depth of the whole clip with it.
+        """
+        along = self.body.stature_basis / np.linalg.norm(self.body.stature_basis)
+        return np.eye(self.body.num_shape) + FIXED * np.outer(along, along)
 
 
 def fit_skeleton(
