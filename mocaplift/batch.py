@@ -53,13 +53,17 @@ def run(jobs: Sequence[Job], work: Work, watcher: Watcher) -> list[Outcome]:
     Only the reports of finished clips are kept, so memory does not grow with the length of the batch.
     """
     outcomes: list[Outcome] = []
-    for place, job in enumerate(jobs, start=1):
-        watcher.begin(job, place, len(jobs))
-        outcomes.append(_attempt(job, work, watcher.progress))
-        watcher.end(outcomes[-1])
-        if outcomes[-1].status == "interrupted":
-            outcomes.extend(Outcome(left, "not started") for left in jobs[place:])
-            break
+    try:
+        for place, job in enumerate(jobs, start=1):
+            watcher.begin(job, place, len(jobs))
+            outcomes.append(_attempt(job, work, watcher.progress))
+            watcher.end(outcomes[-1])
+    except KeyboardInterrupt:
+        stopped, *waiting = jobs[len(outcomes) :] or (None,)
+        if stopped is not None:
+            outcomes.append(Outcome(stopped, "interrupted", exit_code=INTERRUPTED))
+            watcher.end(outcomes[-1])
+            outcomes.extend(Outcome(job, "not started") for job in waiting)
     return outcomes
 
 
@@ -68,14 +72,17 @@ def _attempt(job: Job, work: Work, progress: Progress) -> Outcome:
     try:
         status, reports = work(job, progress)
         return Outcome(job, status, tuple(reports), time.monotonic() - begun)
-    except KeyboardInterrupt:
-        return Outcome(job, "interrupted", seconds=time.monotonic() - begun, exit_code=INTERRUPTED)
     except MocapliftError as error:
-        code, text, trace = error.exit_code, str(error), traceback.format_exc()
+        code, text, trace = error.exit_code, _placed(str(error), job), traceback.format_exc()
     except Exception as error:  # a bug of ours must not take the other clips with it
         code, trace = UNEXPECTED, traceback.format_exc()
         text = f"unexpected {type(error).__name__}: {error}; this is a bug in mocaplift"
     return Outcome(job, "failed", (), time.monotonic() - begun, text, code, trace)
+
+
+def _placed(text: str, job: Job) -> str:
+    """Return a sentence that says which video it is about, as most do by themselves."""
+    return text if job.clip.name in text else f"{job.clip}: {text}"
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

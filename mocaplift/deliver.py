@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mocaplift
-from mocaplift import detect, export, overlay, pipeline, report, resume, weights
+from mocaplift import detect, export, lift, overlay, pipeline, report, resume, weights
 from mocaplift.batch import Progress, Status, Work
 from mocaplift.files import check_folder
 from mocaplift.jobs import Job
@@ -33,8 +33,13 @@ def worker(order: Order) -> Work:
     """Return the work on one clip: skip it if it is finished, otherwise capture, export and report.
 
     The detector is loaded once, when the first clip needs it.
+
+    Raises:
+        ConfigError: the lifter does not exist.
     """
     detectors: list[detect.Detector] = []
+    if order.options.lifter != lift.AUTO:
+        lift.load_lifter(order.options.lifter)
 
     def work(job: Job, progress: Progress) -> tuple[Status, Sequence[Mapping[str, Any]]]:
         content = resume.checksum_of_clip(job.clip, progress)

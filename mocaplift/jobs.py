@@ -77,10 +77,10 @@ def find_clips(arguments: Iterable[str]) -> list[Path]:
     A clip that is named twice comes once. Something that does not exist, or a folder without videos, is
     returned as it is: opening it fails later, alone, with its own message.
     """
-    clips: dict[Path, Path] = {}
+    clips: dict[str, Path] = {}
     for argument in arguments:
         for path in _expand(argument):
-            clips.setdefault(path.resolve(), path)
+            clips.setdefault(os.path.abspath(path), path)
     return list(clips.values())
 
 
@@ -173,7 +173,8 @@ def stage_file(source: Path, output: str | None, ending: str, *, is_only: bool, 
         UnsupportedFormat: a file that is no .npz.
     """
     name = source.name.removesuffix(".npz")
-    stem = name.removesuffix(Path(name).suffix) if Path(name).suffix.lower() in {*_STAGES, *VIDEO_SUFFIXES} else name
+    last = Path(name).suffix
+    stem = name.removesuffix(last) if last.lower() in _STAGES | VIDEO_SUFFIXES else name
     target, suffix = _parse_output(output, [".npz"])
     if suffix and not is_only:
         raise ConfigError(f"{output} is one file, but there are several inputs; give a folder to -o")

@@ -77,6 +77,11 @@ class TestRun:
         failures = {"a": VideoError("x"), "b": VideoError("y")}
         assert batch.exit_code(batch.run(jobs_named("a", "b"), work_that_raises(failures), Log())) == 6
 
+    def test_a_sentence_says_which_video_it_is_about(self) -> None:
+        failures = {"a": NoPersonFound("nobody was found"), "b": VideoError("b.mp4: broken")}
+        outcomes = batch.run(jobs_named("a", "b"), work_that_raises(failures), Log())
+        assert [each.error for each in outcomes] == ["a.mp4: nobody was found", "b.mp4: broken"]
+
     def test_success_and_skipping_give_0(self) -> None:
         assert batch.exit_code(batch.run(jobs_named("a", "b"), work_that_raises({}), Log())) == 0
         skipped = batch.run(jobs_named("a"), lambda job, progress: ("skipped", [{}]), Log())
@@ -86,6 +91,26 @@ class TestRun:
         outcomes = batch.run(jobs_named("a", "b", "c"), work_that_raises({"b": KeyboardInterrupt()}), Log())
         assert statuses(outcomes) == {"a": "done", "b": "interrupted", "c": "not started"}
         assert batch.exit_code(outcomes) == 130
+
+    @pytest.mark.parametrize(
+        ("moment", "expected"),
+        [
+            ("begin b", {"a": "done", "b": "interrupted", "c": "not started"}),
+            ("end b", {"a": "done", "b": "done", "c": "interrupted"}),
+            ("end c", {"a": "done", "b": "done", "c": "done"}),
+        ],
+    )
+    def test_an_interrupt_between_two_clips_is_one_too(self, moment: str, expected: dict[str, str]) -> None:
+        class Impatient(Log):
+            def begin(self, job: Job, place: int, total: int) -> None:
+                if moment == f"begin {job.clip.stem}":
+                    raise KeyboardInterrupt
+
+            def end(self, outcome: Outcome) -> None:
+                if moment == f"end {outcome.job.clip.stem}" and outcome.status == "done":
+                    raise KeyboardInterrupt
+
+        assert statuses(batch.run(jobs_named("a", "b", "c"), work_that_raises({}), Impatient())) == expected
 
     def test_nothing_of_a_finished_clip_stays_in_memory(self) -> None:
         class Big:
