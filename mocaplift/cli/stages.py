@@ -10,7 +10,7 @@ from mocaplift.options import Options
 
 if TYPE_CHECKING:
     from mocaplift.cli.screen import Screen
-    from mocaplift.values import Clip, Keypoints2D
+    from mocaplift.values import Capture, Clip, Keypoints2D, SkeletonMotion
 
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
 
@@ -134,6 +134,23 @@ def _seen(path: Path) -> "tuple[Clip, Keypoints2D]":
     raise InvalidData(f"{path}: holds {kind}, but keypoints are needed; make them with `mocaplift detect`")
 
 
+def _motion_in(path: Path) -> "Capture | SkeletonMotion":
+    """Return the motion in a file, or the capture that holds it.
+
+    Raises:
+        InvalidData: the file holds something else.
+    """
+    from mocaplift.errors import InvalidData
+    from mocaplift.store import load
+    from mocaplift.values import Capture, SkeletonMotion
+
+    value = load(path)
+    if not isinstance(value, Capture | SkeletonMotion):
+        kind = "several values" if isinstance(value, tuple) else type(value).__name__
+        raise InvalidData(f"{path}: holds {kind}, but a motion is needed; run `mocaplift fit` on keypoints")
+    return value
+
+
 def _free(path: Path, overwrite: bool) -> Path:
     """Return the path if it may be written.
 
@@ -171,19 +188,12 @@ def export(
     MOTION.npz is what `capture --format npz` or `fit` wrote.
     """
     from mocaplift import jobs
-    from mocaplift.errors import InvalidData
     from mocaplift.export import EXPORTERS
     from mocaplift.export import export as write
-    from mocaplift.store import load
-    from mocaplift.values import Capture, SkeletonMotion
 
     chosen = encoding(preset, units, rest_frame)
     for job in jobs.plan([Path(each) for each in motions], output, formats, EXPORTERS):
-        value = load(job.clip)
-        if not isinstance(value, Capture | SkeletonMotion):
-            raise InvalidData(
-                f"{job.clip}: holds {type(value).__name__}, but a motion is needed; run `fit` on it"
-            )
+        value = _motion_in(job.clip)
         for path in job.results(1).values():
             write(value, _free(path, overwrite), chosen, inputs=[job.clip])
             click.echo(f"wrote {path}")
