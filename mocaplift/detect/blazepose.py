@@ -153,10 +153,10 @@ class BlazePose:
             image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
         found = self._finder.process({"image": np.ascontiguousarray(image)}).detections or []
         size = np.array([width, height])
-        people = []
+        people: list[tuple[Region, float]] = []
         for detection in found:
             marks = detection.location_data.relative_keypoints
-            center, edge = (np.array([mark.x, mark.y]) * size - 0.5 for mark in marks[:2])
+            center, edge = (np.array([mark.x, mark.y]) * size for mark in marks[:2])
             people.append((region_from_circle(center, edge), float(detection.score[0])))
         return sorted(people, key=lambda each: -each[1])
 
@@ -176,12 +176,10 @@ class BlazePose:
         if part is None:
             return None
         crop, corner, size = part
-        # Pixel centres are at integers here, at halves in mediapipe.
-        x, y = (np.array([region.x, region.y]) + 0.5 - corner) / size
-        turn = region.turn
+        (x, y), turn = np.array([region.x, region.y]) - corner, region.turn
         if is_mirrored:
-            crop, x, turn = np.ascontiguousarray(crop[:, ::-1]), 1 - x, -turn
-        width, height = region.side / size
+            crop, x, turn = np.ascontiguousarray(crop[:, ::-1]), size[0] - 1 - x, -turn
+        (x, y), (width, height) = (x, y) / size, region.side / size
         rect = self._rect(x_center=x, y_center=y, width=width, height=height, rotation=turn)
         out = self._reader.process({"image": crop, "region": rect})
         if out.points is None or out.landmarks is None or out.circle is None:
@@ -217,11 +215,15 @@ def _crop(
 def _pixels(
     marks: Any, corner: Float[np.ndarray, "2"], size: Float[np.ndarray, "2"], is_mirrored: bool
 ) -> Float[np.ndarray, "N 2"]:
-    """Return normalised marks of a crop as pixels of the picture, pixel centres at integers."""
-    xy = np.array([[mark.x, mark.y] for mark in marks.landmark])
+    """Return normalised marks of a crop as pixels of the picture, pixel centres at integers.
+
+    By the book this would be x * W - 0.5. But mediapipe's sampler warps corners at 0 and W with OpenCV, whose
+    pixel centres are at integers: read that way, a picture and the same picture upside down differ by a pixel.
+    """
+    xy = np.array([[mark.x, mark.y] for mark in marks.landmark]) * size
     if is_mirrored:
-        xy[:, 0] = 1 - xy[:, 0]
-    return xy * size + corner - 0.5
+        xy[:, 0] = size[0] - 1 - xy[:, 0]
+    return xy + corner
 
 
 @contextlib.contextmanager

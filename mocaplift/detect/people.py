@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -33,6 +33,7 @@ class Person(NamedTuple):
     landmarks: Float[np.ndarray, "J 3"] | None = None
 
 
+@runtime_checkable
 class Detector(Protocol):
     """From a picture to the people in it. May remember the last picture; knows neither time nor identity."""
 

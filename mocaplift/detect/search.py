@@ -23,6 +23,8 @@ LOOK_EVERY = 3
 PART_OVERLAP = 0.4
 # Side of the small parts, in shares of the picture's short side.
 SMALL_PART = 2 / 3
+# Smaller squares (px) show nobody; and a panorama is not cut into more of them than this each way.
+SMALLEST_PART, MOST_PARTS = 48, 8
 # A picture less oblong than this is seen well enough as a whole.
 OBLONG = 1.25
 # The square searched around a person who was lost, in shares of the last region.
@@ -67,12 +69,12 @@ class Search:
             due = [whole, *squares, *small]
         elif not is_anybody_known:
             self._look += 1
-            due = [whole, *squares, small[self._look % len(small)]]
+            due = [whole, *squares, *_nth(small, self._look)]
         elif self._frame % LOOK_EVERY == 0:
             # One round is the whole, each square, and one of the small parts.
             self._look += 1
             round_number, step = divmod(self._look, len(squares) + 2)
-            due = [[whole, *squares, small[round_number % len(small)]][step]]
+            due = [whole, *squares, *_nth(small, round_number)][step : step + 1]
         else:
             due = []
         return distinct([region for part in due for region in self._find(image, part)])
@@ -96,6 +98,11 @@ class Search:
         return [region_back(region, part) for region in found]
 
 
+def _nth(parts: list[Part], number: int) -> list[Part]:
+    """Return one of the parts, in turn; none where there are none."""
+    return [parts[number % len(parts)]] if parts else []
+
+
 def region_back(region: Region, part: Part) -> Region:
     """Return a region of a turned part as one of the whole picture."""
     size = (part.right - part.left, part.bottom - part.top)
@@ -113,9 +120,12 @@ def parts_of(size: tuple[int, int]) -> tuple[Part, list[Part], list[Part]]:
 
 
 def _tiles(size: tuple[int, int], side: int) -> list[Part]:
+    if side < SMALLEST_PART:
+        return []
+
     def starts(length: int) -> list[int]:
-        count = 1 + math.ceil((length - side) / (side * (1 - PART_OVERLAP)))
-        return [round(start) for start in np.linspace(0, length - side, max(1, count))]
+        count = min(1 + math.ceil((length - side) / (side * (1 - PART_OVERLAP))), MOST_PARTS)
+        return [round(start) for start in np.linspace(0, length - side, count)]
 
     return [Part(x, y, x + side, y + side) for x in starts(size[0]) for y in starts(size[1])]
 
