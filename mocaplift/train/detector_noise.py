@@ -59,6 +59,7 @@ def fit(seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
     * `median_error`, `p90_error` [G B] metres and `median_share` [G B] of the stature, by group and bin of
       visibility (`visibility_edges` [B+1], `visibility_knots`, `count` [G B]); none rises with visibility
+    * `view_error` [G A] metres: median by direction of view, for joints whose visibility tells nothing
     * `tail` [G Q]: quantiles (`QUANTILES`) of the error over its expected median
     * `bias` [21 A 2]: median offset in the picture (x right, y down) as share of the stature, by direction of view
     * `visibility` [21 A Q]: quantiles of visibility by direction of view
@@ -76,6 +77,7 @@ def fit(seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     if not is_good.any():
         raise InvalidData("the detector never saw anybody: there is nothing to fit")
     length = np.linalg.norm(residual, axis=-1)
+    bins = range(NUM_DIRECTIONS)
     table = _errors_by_visibility(
         length * depth, length * depth / stature[:, None], seen["visibility"], is_good
     )
@@ -83,11 +85,16 @@ def fit(seen: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     table["tail"] = np.stack(
         [np.quantile((length * depth / expected)[:, js][is_good[:, js]], QUANTILES) for js in _group_joints()]
     )
+    table["view_error"] = np.stack(
+        [
+            [_median((length * depth)[:, js][is_good[:, js] & (directions == a)[:, None]]) for a in bins]
+            for js in _group_joints()
+        ]
+    )
     table["bias"] = _bias(residual * depth[..., None] / stature[:, None, None], is_good, directions)
     table["visibility"] = _visibilities(seen["visibility"], is_good, directions)
     table["persistence"] = _persistence(residual * depth[..., None], is_good, seen["clip"])
     found = np.isfinite(residual[:, 0, 0])
-    bins = range(NUM_DIRECTIONS)
     table["frames"] = np.array([(directions == a).sum() for a in bins])
     table["missed"] = np.array([1 - _mean(found[directions == a]) for a in bins])
     table["swaps"] = np.stack(
@@ -299,6 +306,10 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if len(values) else 0.0
+
+
 def _held_out_coverage(seen: Mapping[str, np.ndarray], folds: int = 4) -> Float[np.ndarray, "G 2"]:
     """Return the mean coverage of clips that each table was not fitted on."""
     out = []
@@ -328,6 +339,8 @@ def _log_table(table: Mapping[str, np.ndarray], held_out: Float[np.ndarray, "G 2
             *held_out[group],
         )
     log.info("views from the front round by the left: frames %s", table["frames"])
+    for name, errors in zip(GROUPS, table["view_error"], strict=True):
+        log.info("%-9s median error by view, mm: %s", name, np.round(1e3 * errors))
     log.info("nobody seen: %s", np.round(table["missed"], 3))
     for limb, rates in zip(LIMBS, table["swaps"], strict=True):
         log.info("%s exchanged: %s", limb, np.round(rates, 3))

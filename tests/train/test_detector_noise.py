@@ -92,6 +92,15 @@ def test_the_expected_error_is_the_one_that_was_put_in():
     assert table["median_error"].shape[0] == len(GROUPS)
 
 
+def test_errors_by_view_tell_the_view_that_is_worse():
+    seen = detections()
+    back = seen["clip"] == BEHIND
+    seen["xy"][back] += 2.0 * (seen["xy"][back] - seen["true_xy"][back])
+    table = fit(seen)
+    others = [a for a in range(8) if a != BEHIND]
+    assert (table["view_error"][:, BEHIND] > 2 * table["view_error"][:, others].max(axis=1)).all()
+
+
 def test_the_table_covers_what_it_was_not_fitted_on():
     share = coverage(fit(SEEN), detections(seed=1))
     assert np.abs(share[:, 0] - 0.5).max() < 0.05
