@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from mocaplift.errors import InvalidData, WeightsError
 from mocaplift.kinematics import forward, rest_positions
-from mocaplift.layouts import BODY21, SMPL24, SMPL_PARENTS
+from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24, SMPL_PARENTS
 from mocaplift.rotations import rotate
 from mocaplift.values import Layout, Motion3D, Skeleton, SkeletonMotion
 from mocaplift.weights import load_arrays, locate
@@ -58,6 +58,11 @@ class Body:
     def rest_keypoints(self, shape: Float[np.ndarray, "S"]) -> Float[np.ndarray, "K 3"]:
         """Return the keypoints of the T-pose, metres about the pelvis."""
         return rest_positions(self.skeleton(shape))[list(self.bones)] + self.attachments(shape)
+
+    def drops(self, shape: Float[np.ndarray, "S"]) -> Float[np.ndarray, "F"]:
+        """Return how far (m) each of `layouts.CONTACT_POINTS` is above the sole of a flat foot."""
+        heights = self.rest_keypoints(shape)[BODY21.index(*CONTACT_POINTS), 1]
+        return heights - heights.min() + self.sole_drop
 
     def stature(self, shape: Float[np.ndarray, "S"]) -> float:
         """Return the standing height of a shape, metres."""

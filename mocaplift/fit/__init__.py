@@ -149,24 +149,26 @@ def settle(
     points = keypoints_of(pose, Tree(fitter.body)).xyz
     hips = _hips(points)
     feet = BODY21.index(*CONTACT_POINTS)
+    drops = fitter.body.drops(pose.shape)
+    heights = points[:, feet, 1] - drops
     observations = _observed(views, cameras, np.arange(frames), hips, fitter.strengths.pixel_floor)
     size = round(WINDOW * max(1.0, motion.fps / COARSE_FPS))
     spans = windows(frames, size, round(OVERLAP * max(1.0, motion.fps / COARSE_FPS)))
     pieces = []
     for span in spans:
         planted = contacts[span]
-        low = points[span][:, feet, 1][planted] if planted.any() else points[span][:, feet, 1].min(axis=1)
+        low = heights[span][planted] if planted.any() else heights[span].min(axis=1)
         problem = Problem(
             tree=Tree(fitter.body),
             prior=fitter.prior,
             observations=tuple(each.part(span) for each in observations),
             fps=motion.fps,
             strengths=fitter.strengths,
-            ground=Ground(feet, planted, fitter.body.sole_drop),
+            ground=Ground(feet, planted, drops),
             shape_mean=pose.shape,
             shape_precision=FIXED * np.eye(fitter.body.num_shape),
         )
-        floor = float(np.median(low)) - fitter.body.sole_drop
+        floor = float(np.median(low))
         pieces.append(solve(problem, pose.part(span), floor, steps=SETTLE_STEPS).pose)
     settled = crossfaded([replace(piece, shape=pose.shape) for piece in pieces], spans)
     return motion_of(settled, fitter.body, motion.fps)

@@ -176,7 +176,7 @@ class Problem:
         assert ground is not None
         feet = points.xyz[:, ground.points]
         slip = self._slip_weight()[:, :, None] * np.square(np.diff(feet, axis=0))
-        height = feet[..., 1] - ground.sole_drop - floor
+        height = feet[..., 1] - ground.drops - floor
         touch = np.where(ground.planted, height / strengths.floor, np.minimum(height, 0) / strengths.under)
         return 0.5 * float(slip.sum()) + 0.5 * self.rate_weight * float(np.square(touch).sum())
 
@@ -191,7 +191,7 @@ class Problem:
         assert ground is not None
         feet = points.xyz[:, ground.points]
         weights = self._slip_weight()
-        height = feet[..., 1] - ground.sole_drop - floor
+        height = feet[..., 1] - ground.drops - floor
         stiff = (
             np.where(ground.planted, 1 / strengths.floor**2, (height < 0) / strengths.under**2)
             * self.rate_weight

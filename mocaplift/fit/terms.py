@@ -152,7 +152,7 @@ class Ground:
 
     points: list[int]
     planted: Bool[np.ndarray, "T F"]
-    sole_drop: float
+    drops: Float[np.ndarray, "F"]  # m, how far each point is above the sole of a flat foot
 
 
 def second_differences(x: Float[np.ndarray, "T *rest"]) -> Float[np.ndarray, "T *rest"]:
