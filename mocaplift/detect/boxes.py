@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -31,6 +31,7 @@ MMDET_CONFIG = "rtmdet_tiny_8xb32-300e_coco"
 log = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Boxes(Protocol):
     """Where a top-down network should look."""
 

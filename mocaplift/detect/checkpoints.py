@@ -12,7 +12,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import IO, Any
 
 from mocaplift.errors import WeightsError
@@ -36,6 +36,8 @@ _ADMITTED = {
 _STORAGE = re.compile(r"(Float|Double|Half|BFloat16|Long|Int|Short|Char|Byte|Bool|ComplexFloat)Storage")
 _DTYPE = re.compile(r"(b?float|u?int|complex)\d+|bool")
 _NUMPY_DTYPE = re.compile(r"(Float|U?Int|Complex|Bool|Str|Bytes|Object)\d*DType")
+# torch writes the pickle protocol of Python 2, with its names.
+_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 # Packages of the trainers whose objects may sit beside the weights and are not needed.
 _INERT_PACKAGES = ("mmengine", "mmcv", "mmdet", "mmpose", "mmpretrain", "mmcls")
 # Plain helpers that the objects of those packages pickle.
@@ -82,6 +84,7 @@ class RestrictedUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what a name in the file stands for."""
+        module = _PYTHON_2.get(module, module)
         # A dotted name would walk through the attributes of what is admitted.
         if "." not in name:
             if self._is_admitted(module, name):
@@ -106,9 +109,8 @@ def _load(file: IO[bytes], **options: Any) -> Any:
 
 
 # What torch.load takes for the pickle module.
-_RESTRICTED = SimpleNamespace(
-    Unpickler=RestrictedUnpickler, load=_load, UnpicklingError=pickle.UnpicklingError
-)
+_RESTRICTED = ModuleType("restricted_pickle")
+vars(_RESTRICTED).update(Unpickler=RestrictedUnpickler, load=_load, UnpicklingError=pickle.UnpicklingError)
 
 
 def read_checkpoint(path: Path | str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -45,6 +45,7 @@ class Part(NamedTuple):
     turns: int = 0
 
 
+@runtime_checkable
 class Finder(Protocol):
     """What finds people in one picture: regions with scores."""
 

@@ -1,4 +1,4 @@
-"""The detectors, loaded once for all tests; mmpose's with random weights, since its checkpoints are their publishers'."""
+"""The detectors, loaded once for all tests. mmpose gets random weights: its checkpoints are their publishers'."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person drawn with a few shapes, which real detectors take for one: a picture with known joints, of no licence."""
+"""A person drawn with a few shapes, which real detectors take for one: known joints, and nobody's picture."""
 
 from __future__ import annotations
 

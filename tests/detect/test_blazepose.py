@@ -70,7 +70,7 @@ def test_the_left_hand_of_someone_facing_us_is_on_the_right_of_the_picture(
 
 
 def test_the_mirrored_picture_pins_the_pixel_convention(networks: BlazePose, image: np.ndarray) -> None:
-    """Column k of a picture W wide is column W - 1 - k of its mirror image: half a pixel of error would show as 1."""
+    """Column k of a picture W wide is column W - 1 - k of its mirror image: half a pixel off would show as 1."""
     region = networks.find(image)[0][0]
     straight = networks.read(image, region)
     mirrored_region = region._replace(x=SIZE[0] - 1 - region.x, turn=-region.turn)

@@ -15,7 +15,7 @@ from mocaplift.errors import ConfigError
 from mocaplift.layouts import BODY21
 from tests.detect.figure import canvas, draw
 
-every_detector = pytest.mark.parametrize("detector", [name for name in DETECTORS], indirect=True)
+every_detector = pytest.mark.parametrize("detector", list(DETECTORS), indirect=True)
 
 
 def check_people(people: list, detector: Detector) -> None:
