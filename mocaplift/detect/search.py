@@ -107,7 +107,7 @@ def _nth(parts: list[Part], number: int) -> list[Part]:
 def region_back(region: Region, part: Part) -> Region:
     """Return a region of a turned part as one of the whole picture."""
     size = (part.right - part.left, part.bottom - part.top)
-    x, y = points_back(np.array([region.x, region.y]), part.turns, size)
+    x, y = points_back(np.array([region.x, region.y], dtype=float), part.turns, size)
     turn = (region.turn + part.turns * math.pi / 2 + math.pi) % (2 * math.pi) - math.pi
     return Region(float(x) + part.left, float(y) + part.top, region.side, turn)
 
