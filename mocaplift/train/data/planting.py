@@ -31,6 +31,9 @@ LANDING_SMOOTHING = 0.012
 HANDOVER = 0.13
 # Knees are never quite straight: the leg reaches this share of its length.
 LONGEST_REACH = 0.998
+# The last share of the reach is approached ever more slowly; the foot falls short by a third of it at most while
+# the leg is asked for less than its length.
+SOFT_REACH = 0.02
 # Of a straight leg the knee's side is unknown: it is taken to be the front of the thigh, with this weight (m).
 STRAIGHT_KNEE = 0.02
 
@@ -144,7 +147,7 @@ def _bend_leg(
     reach = ankle - start
     length = np.linalg.norm(reach, axis=1, keepdims=True)
     along = reach / length
-    length = np.clip(length, abs(thigh - shin) * 1.01, LONGEST_REACH * (thigh + shin))
+    length = _soft_reach(np.maximum(length, abs(thigh - shin) * 1.01), LONGEST_REACH * (thigh + shin))
     # The knee keeps to the side of the line hip-ankle on which it was (law of cosines).
     old = xyz[:, knee] - start
     aside = old - (old * along).sum(axis=1, keepdims=True) * along
@@ -162,6 +165,13 @@ def _bend_leg(
     rotations[:, hip] = multiply(conjugate(pelvis), hip_turn)
     rotations[:, end] = multiply(conjugate(knee_turn), foot)
     rotations[:, knee] = multiply(conjugate(hip_turn), knee_turn)
+
+
+def _soft_reach(length: Float[np.ndarray, "T 1"], longest: float) -> Float[np.ndarray, "T 1"]:
+    """Return lengths that approach the longest one smoothly: a leg that is suddenly straight snaps the knee."""
+    soft = SOFT_REACH * longest
+    over = np.maximum(length - (longest - soft), 0.0)
+    return np.minimum(length, longest - soft) + soft * (1.0 - np.exp(-over / soft))
 
 
 def _runs(mask: Bool[np.ndarray, T]) -> list[tuple[int, int]]:
