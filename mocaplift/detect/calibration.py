@@ -1,7 +1,8 @@
 """What MediaPipe's visibility is worth, on the reference scale of `mocaplift.confidence`.
 
 Visibility is the network's probability that a point is in the picture and not hidden. It stays near 1 while a
-point is centimetres off, so it must not be read as a confidence of the place.
+point is centimetres off, so it must not be read as a confidence of the place. The table of errors was measured on
+rendered people (`weights/detector-noise.safetensors`, made by `train.detector_noise`).
 """
 
 from __future__ import annotations
@@ -12,45 +13,56 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mocaplift.confidence import confidence_of_error
-from mocaplift.values import Layout
+from mocaplift.errors import WeightsError
+from mocaplift.layouts import BODY21
+from mocaplift.weights import load_arrays, locate
 
-# Median error in metres at the person's depth, by visibility.
-VISIBILITY = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0])
-FACE_ERROR = np.array([0.06, 0.05, 0.045, 0.04, 0.035, 0.03, 0.025])
-TORSO_ERROR = np.array([0.08, 0.07, 0.06, 0.05, 0.04, 0.035, 0.03])
-LIMB_ERROR = np.array([0.16, 0.11, 0.075, 0.055, 0.035, 0.028, 0.025])
-# A point outside the picture is the network's guess of a body it cannot see (m).
+# Real footage is less sharp than renderings. On Pose2Sim's videos the median distance to another detector
+# (OpenPose) is 1.06 to 1.6 times the table's error, 2.0 at the hips, and that detector has errors too.
+REAL_FOOTAGE = 1.2
+# Bins of visibility with fewer observations than this do not count. Below the lowest that does, the error grows
+# to this at visibility 0 (m): rendered people hide few of their joints, real ones stand behind tables.
+FEWEST, HIDDEN_ERROR = 60, 0.08
+# A point outside the picture is the network's guess of what it cannot see (m).
 OUTSIDE_ERROR = 0.15
-GRID = np.linspace(0.0, 1.0, 41)
-
-_FACE = ("nose", "eye", "ear", "mouth")
-_TORSO = ("shoulder", "hip")
+GRID = np.concatenate([np.linspace(0.0, 0.9, 19), np.linspace(0.91, 1.0, 19)])
 
 
 def error_of(visibility: Float[np.ndarray, "N"], joint: str) -> Float[np.ndarray, "N"]:
-    """Return the median error (m at the person's depth) of a joint with these visibilities."""
-    if any(part in joint for part in _FACE):
-        table = FACE_ERROR
-    else:
-        table = TORSO_ERROR if any(part in joint for part in _TORSO) else LIMB_ERROR
-    return np.interp(visibility, VISIBILITY, table)
+    """Return the median error (m at the person's depth) of a joint of body21 with these visibilities.
+
+    Raises:
+        WeightsError: the table is missing, damaged, or does not know the joint.
+    """
+    arrays, header = load_arrays(locate("detector-noise"), "detector-noise")
+    for row, kinds in enumerate(header["groups"].values()):
+        if any(kind in joint for kind in kinds):
+            measured = arrays["count"][row] >= FEWEST
+            knots, errors = arrays["visibility_knots"][row][measured], arrays["median_error"][row][measured]
+            hidden = max(HIDDEN_ERROR, float(errors[0]))
+            return REAL_FOOTAGE * np.interp(visibility, [0.0, *knots], [hidden, *errors])
+    raise WeightsError(f"the table of detector errors does not know the joint {joint!r}")
 
 
 def reference_confidence(
-    visibility: Float[np.ndarray, "J"], is_inside: Bool[np.ndarray, "J"], layout: Layout
-) -> Float[np.ndarray, "J"]:
-    """Return confidences on the reference scale; points outside the picture are worth little."""
-    inside, outside = _tables(layout)
+    visibility: Float[np.ndarray, "21"], is_inside: Bool[np.ndarray, "21"]
+) -> Float[np.ndarray, "21"]:
+    """Return confidences of body21 points on the reference scale; outside the picture they are worth little.
+
+    Raises:
+        WeightsError: the table is missing or damaged.
+    """
+    inside, outside = _tables()
     conf = [np.interp(seen, GRID, row) for seen, row in zip(visibility, inside, strict=True)]
     return np.where(is_inside, conf, np.minimum(conf, outside))
 
 
-@lru_cache(maxsize=4)
-def _tables(layout: Layout) -> tuple[Float[np.ndarray, "J G"], Float[np.ndarray, "J"]]:
+@lru_cache(maxsize=1)
+def _tables() -> tuple[Float[np.ndarray, "21 G"], Float[np.ndarray, "21"]]:
     """Return the confidence of each joint by visibility on the grid, and outside the picture."""
     inside = [
         [confidence_of_error(float(error), joint) for error in error_of(GRID, joint)]
-        for joint in layout.joints
+        for joint in BODY21.joints
     ]
-    outside = [confidence_of_error(OUTSIDE_ERROR, joint) for joint in layout.joints]
+    outside = [confidence_of_error(OUTSIDE_ERROR, joint) for joint in BODY21.joints]
     return np.array(inside), np.array(outside)

@@ -83,7 +83,11 @@ class RestrictedUnpickler(pickle.Unpickler):
     """
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what a name in the file stands for."""
+        """Return what a name in the file stands for.
+
+        Raises:
+            UnpicklingError: no checkpoint needs it: it could run code.
+        """
         module = _PYTHON_2.get(module, module)
         # A dotted name would walk through the attributes of what is admitted.
         if "." not in name:

@@ -173,10 +173,8 @@ def _without_repeats(
 
 def _person(reading: Reading, size: tuple[int, int]) -> Person:
     """Return a reading in body21 with confidences on the reference scale; size is the picture's (px)."""
-    is_inside = np.all((reading.xy > -0.5) & (reading.xy < np.array(size) - 0.5), axis=-1)
-    conf = reference_confidence(reading.visibility, is_inside, MEDIAPIPE33)
-    return Person(
-        remap(reading.xy, MEDIAPIPE33, BODY21),
-        remap(conf[:, None], MEDIAPIPE33, BODY21)[:, 0],
-        remap(reading.landmarks, MEDIAPIPE33, BODY21),
-    )
+    xy = remap(reading.xy, MEDIAPIPE33, BODY21)
+    visibility = remap(reading.visibility[:, None], MEDIAPIPE33, BODY21)[:, 0]
+    is_inside = np.all((xy > -0.5) & (xy < np.array(size) - 0.5), axis=-1)
+    conf = reference_confidence(visibility, is_inside)
+    return Person(xy, conf, remap(reading.landmarks, MEDIAPIPE33, BODY21))

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from mocaplift import video
+from mocaplift.confidence import expected_error
 from mocaplift.detect import detect, load_detector
+from mocaplift.detect.calibration import OUTSIDE_ERROR, error_of, reference_confidence
 from mocaplift.detect.people import Detector, Person
 from mocaplift.detect.track import choose
 from mocaplift.errors import ConfigError, NoPersonFound
-from mocaplift.layouts import BODY21, MEDIAPIPE33
+from mocaplift.layouts import BODY21
 from mocaplift.values import Clip, Layout
 from tests.clips import write_clip
 from tests.detect.figure import canvas, draw
@@ -151,19 +153,19 @@ def test_mediapipe_refuses_what_it_does_not_have() -> None:
 
 
 def test_visibility_becomes_a_confidence_of_the_place() -> None:
-    from mocaplift.confidence import expected_error
-    from mocaplift.detect.calibration import OUTSIDE_ERROR, error_of, reference_confidence
-
-    visibility = np.full(len(MEDIAPIPE33), 0.6)
-    inside = np.ones(len(MEDIAPIPE33), bool)
-    conf = reference_confidence(visibility, inside, MEDIAPIPE33)
-    wrist = MEDIAPIPE33.at("left_wrist")
+    joints = len(BODY21)
+    inside = np.ones(joints, bool)
+    wrist, hip = BODY21.index("left_wrist", "left_hip")
+    hidden = reference_confidence(np.full(joints, 0.15), inside)
     # What comes out on the reference scale expects the error that the visibility is worth.
-    assert expected_error(conf, MEDIAPIPE33)[wrist] == pytest.approx(
-        error_of(np.array([0.6]), "left_wrist")[0], rel=0.03
-    )
-    outside = reference_confidence(visibility, ~inside, MEDIAPIPE33)
-    assert expected_error(outside, MEDIAPIPE33)[wrist] == pytest.approx(OUTSIDE_ERROR, rel=0.03)
-    assert (outside <= conf).all() and (outside > 0).all()
-    better = reference_confidence(np.ones(len(MEDIAPIPE33)), inside, MEDIAPIPE33)
-    assert (better >= conf).all()
+    told = expected_error(hidden, BODY21)[wrist]
+    assert told == pytest.approx(error_of(np.array([0.15]), "left_wrist")[0], rel=0.03)
+    assert 0.05 < told < 0.15
+    seen = reference_confidence(np.ones(joints), inside)
+    assert 0.01 < expected_error(seen, BODY21)[wrist] < 0.03
+    assert (seen >= hidden).all()
+    outside = reference_confidence(np.ones(joints), ~inside)
+    assert expected_error(outside, BODY21)[wrist] == pytest.approx(OUTSIDE_ERROR, rel=0.03)
+    assert (outside < seen).all() and (outside > 0).all()
+    # A hip is never hidden to the network: its visibility must not make it surer than it is.
+    assert expected_error(seen, BODY21)[hip] > 0.015

@@ -60,7 +60,7 @@ def test_the_first_picture_is_searched_everywhere() -> None:
     found = Search(finder).everywhere(spot((1100, 600), 30), False)
     assert len(found) == 1
     assert (found[0].x, found[0].y) == pytest.approx((1099.5, 599.5))
-    whole, squares, small = parts_of(SIZE)
+    _, squares, small = parts_of(SIZE)
     assert len(finder.looks) == 1 + len(squares) + len(small)
 
 

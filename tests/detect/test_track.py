@@ -172,7 +172,7 @@ def test_landmarks_are_kept_where_they_were_seen() -> None:
 class TestChoose:
     @pytest.fixture(scope="class")
     def tracks(self) -> tuple[Track, ...]:
-        """1: there from the start, small, in a corner. 2: large, comes late. 3: in the middle, briefly, middling."""
+        """1 is there from the start, small, in a corner; 2 is large and comes late; 3 is briefly in the middle."""
         return tracked(
             [
                 lambda t: (80, 120),
@@ -226,7 +226,7 @@ def test_distance_by_hand() -> None:
     a = body((100, 100))
     assert distance(a, a, 200) == 0
     # 20 px are a tenth of the size, which is a fifth of where distances stop counting.
-    assert distance(a, a._replace(xy=a.xy + [20, 0]), 200) == pytest.approx(0.2)
+    assert distance(a, a._replace(xy=a.xy + np.array([20, 0])), 200) == pytest.approx(0.2)
     assert distance(a, a._replace(xy=a.xy + 1000), 200) == 1
     assert is_same(a, a._replace(xy=a.xy + 3))
-    assert not is_same(a, a._replace(xy=a.xy + [150, 0]))
+    assert not is_same(a, a._replace(xy=a.xy + np.array([150, 0])))
