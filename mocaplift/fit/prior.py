@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from mocaplift.errors import WeightsError
 from mocaplift.rotations import to_rotvec
@@ -47,7 +47,7 @@ class PosePrior:
 
     def components(
         self, vector: Float[np.ndarray, "T M"]
-    ) -> tuple[Float[np.ndarray, "T"], Float[np.ndarray, "T"]]:
+    ) -> tuple[Int[np.ndarray, "T"], Float[np.ndarray, "T"]]:
         """Return each pose's likeliest component, and its squared Mahalanobis distance per dimension."""
         distance = np.zeros((len(vector), len(self.weights)))
         for k, root in enumerate(self._roots):

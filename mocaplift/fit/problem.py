@@ -35,6 +35,9 @@ from mocaplift.fit.terms import (
     spread_second_differences,
     usual_accelerations,
 )
+from mocaplift.layouts import BODY21
+
+_HIPS = BODY21.index("left_hip", "right_hip")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +92,8 @@ class Problem:
         tail = strengths.acceleration_tail
         total += 0.5 * tail * float(np.log1p(bend / tail).sum())
         total += 0.5 * self._turn_weight * float(np.square(second_differences(vector)).sum())
+        tail = strengths.drift_tail
+        total += 0.5 * rate * tail * float(np.log1p(self._drift(points) / tail).sum())
         if self.ground is not None:
             total += self._ground_cost(points, floor)
         away = pose.shape - (0 if self.shape_mean is None else self.shape_mean)
@@ -127,9 +132,12 @@ class Problem:
         row_gradient += spread_second_differences(smooth * second_differences(values))
         weighted_shape += spread_second_differences(smooth[:, :split, None] * second_differences(by_shape))
         slip = np.zeros(rows.shape[:2])
+        self._add_drift(points, by_shape, weighted_shape, row_gradient, slip)
         system = NormalEquations.zeros(frames, NUM_UNKNOWNS, by_shape.shape[-1])
         if self.ground is not None:
-            self._add_ground(points, floor, rows, weighted, weighted_shape, row_gradient, slip, system)
+            self._add_ground(
+                points, floor, rows, by_shape, weighted, weighted_shape, row_gradient, slip, system
+            )
         _assemble(system, rows, weighted, smooth, slip)
         system.border[:] = np.swapaxes(rows[:, :split], 1, 2) @ weighted_shape
         system.corner += np.einsum("tra,trb->ab", by_shape, weighted_shape, optimize=True)
@@ -157,6 +165,30 @@ class Problem:
         stiff = self.prior.precisions[best] * scale[:, None, None]
         weighted += stiff @ rows
         gradient += (stiff @ (vector - self.prior.means[best])[..., None])[..., 0]
+
+    def _drift(self, points: Points) -> Float[np.ndarray, "U 2"]:
+        """Return the squared speed of both hips from frame to frame, in units of its usual size."""
+        moved = np.diff(points.xyz[:, _HIPS], axis=0) * self.fps / self.strengths.drift
+        return np.square(moved).sum(-1)
+
+    def _add_drift(self, points, by_shape, weighted_shape, gradient, slip) -> None:
+        tail = self.strengths.drift_tail
+        stiff = self.rate_weight * (self.fps / self.strengths.drift) ** 2
+        weight = stiff * tail / (tail + self._drift(points))
+        for column, point in enumerate(_HIPS):
+            self._add_steps(point, weight[:, column], points, by_shape, weighted_shape, gradient, slip)
+
+    @staticmethod
+    def _add_steps(point, weight, points, by_shape, weighted_shape, gradient, slip) -> None:
+        """Add weight |p[t + 1] - p[t]|^2 / 2 of one point to the model."""
+        rows = slice(3 * point, 3 * point + 3)
+        slip[:-1, rows] += weight[:, None]
+        step = np.diff(points.xyz[:, point], axis=0) * weight[:, None]
+        gradient[1:, rows] += step
+        gradient[:-1, rows] -= step
+        moved = np.diff(by_shape[:, rows], axis=0) * weight[:, None, None]
+        weighted_shape[1:, rows] += moved
+        weighted_shape[:-1, rows] -= moved
 
     def _shape_weight(self, frames: int) -> Float[np.ndarray, "S S"]:
         precision = np.eye(self.tree.body.num_shape) if self.shape_precision is None else self.shape_precision
@@ -186,7 +218,9 @@ class Problem:
         both = ground.planted[1:] & ground.planted[:-1]
         return both * self.rate_weight / (self.strengths.slip / self.fps) ** 2
 
-    def _add_ground(self, points, floor, rows, weighted, weighted_shape, gradient, slip, system) -> None:
+    def _add_ground(
+        self, points, floor, rows, by_shape, weighted, weighted_shape, gradient, slip, system
+    ) -> None:
         ground, strengths = self.ground, self.strengths
         assert ground is not None
         feet = points.xyz[:, ground.points]
@@ -199,25 +233,13 @@ class Problem:
         for column, point in enumerate(ground.points):
             up = 3 * point + 1
             weighted[:, up] += stiff[:, column, None] * rows[:, up]
-            weighted_shape[:, up, :] += stiff[:, column, None] * self._shape_rows(points, up)
+            weighted_shape[:, up, :] += stiff[:, column, None] * by_shape[:, up]
             weighted_shape[:, up, -1] -= stiff[:, column]
             gradient[:, up] += stiff[:, column] * height[:, column]
             system.gradient_global[-1] -= float(stiff[:, column] @ height[:, column])
             system.corner[-1, -1] += float(stiff[:, column].sum())
-            system.corner[-1, :-1] -= stiff[:, column] @ self._shape_rows(points, up)[:, :-1]
-            slip[:-1, 3 * point : 3 * point + 3] = weights[:, column, None]
-            step = np.diff(feet[:, column], axis=0) * weights[:, column, None]
-            gradient[1:, 3 * point : 3 * point + 3] += step
-            gradient[:-1, 3 * point : 3 * point + 3] -= step
-            moved = np.diff(self._shape_rows(points, slice(3 * point, 3 * point + 3)), axis=0)
-            moved = moved * weights[:, column, None, None]
-            weighted_shape[1:, 3 * point : 3 * point + 3] += moved
-            weighted_shape[:-1, 3 * point : 3 * point + 3] -= moved
-
-    def _shape_rows(self, points: Points, which):
-        by_shape = shape_jacobian(points, self.tree).reshape(len(points.xyz), -1, self.tree.body.num_shape)
-        chosen = by_shape[:, which]
-        return np.concatenate([chosen, np.zeros((*chosen.shape[:-1], 1))], axis=-1)
+            system.corner[-1, :-1] -= stiff[:, column] @ by_shape[:, up, :-1]
+            self._add_steps(point, weights[:, column], points, by_shape, weighted_shape, gradient, slip)
 
 
 def _apply_blocks(

@@ -24,12 +24,14 @@ REFERENCE_FPS = 30.0
 class Strengths:
     """How much each term weighs. Chosen on the AIST++ development set, flat within a factor of 2 to 3."""
 
-    pixel: float = 0.3  # share of a detection's log likelihood: its errors last for about 5 frames
+    pixel: float = 0.5  # share of a detection's log likelihood: its errors last for several frames
     pixel_tail: float = 4.0  # degrees of freedom of the Student-t of a detection
     pixel_floor: float = 0.008  # m, no detection is believed to be better than this
     pose: float = 0.3  # share of the prior's log likelihood: neighbouring frames repeat each other
     acceleration_tail: float = 4.0  # degrees of freedom: a kick is no mistake
     acceleration: float = 1.5  # factor on the accelerations below
+    drift: float = 0.7  # m/s, speed of the hips: people stay about where they are, walkers pay little more
+    drift_tail: float = 2.0
     turn_acceleration: float = 60.0  # rad/s^2, joints' own turns; holds twists that no keypoint shows
     shape: float = 0.1  # per frame: errors of the shape are common to a whole clip
     lift_tail: float = 4.0
