@@ -4,7 +4,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from mocaplift.errors import MocapliftError
 from mocaplift.jobs import Job
@@ -31,6 +31,7 @@ class Outcome:
     trace: str = ""
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Who is told how a batch goes on."""
 

@@ -39,8 +39,8 @@ def normalize(q: Float[np.ndarray, "*lead 4"]) -> Float[np.ndarray, "*lead 4"]:
 
 
 def multiply(
-    a: Float[np.ndarray, "*lead 4"], b: Float[np.ndarray, "*lead 4"]
-) -> Float[np.ndarray, "*lead 4"]:
+    a: Float[np.ndarray, "*#lead 4"], b: Float[np.ndarray, "*#lead 4"]
+) -> Float[np.ndarray, "*#lead 4"]:
     """Return the Hamilton product: first `b`, then `a`. Leading axes broadcast."""
     aw, ax, ay, az = np.moveaxis(a, -1, 0)
     bw, bx, by, bz = np.moveaxis(b, -1, 0)
@@ -60,7 +60,7 @@ def conjugate(q: Float[np.ndarray, "*lead 4"]) -> Float[np.ndarray, "*lead 4"]:
     return q * np.array([1.0, -1.0, -1.0, -1.0])
 
 
-def rotate(q: Float[np.ndarray, "*lead 4"], v: Float[np.ndarray, "*lead 3"]) -> Float[np.ndarray, "*lead 3"]:
+def rotate(q: Float[np.ndarray, "*#lead 4"], v: Float[np.ndarray, "*#lead 3"]) -> Float[np.ndarray, "*#lead 3"]:
     """Return the vectors turned by the quaternions. Leading axes broadcast."""
     axis = q[..., 1:]
     twice = 2.0 * np.cross(axis, v)
@@ -117,8 +117,8 @@ def to_rotvec(q: Float[np.ndarray, "*lead 4"]) -> Float[np.ndarray, "*lead 3"]:
 
 
 def angle_between(
-    a: Float[np.ndarray, "*lead 4"], b: Float[np.ndarray, "*lead 4"]
-) -> Float[np.ndarray, "*lead"]:
+    a: Float[np.ndarray, "*#lead 4"], b: Float[np.ndarray, "*#lead 4"]
+) -> Float[np.ndarray, "*#lead"] | float:
     """Return the angle in radians of the turn from one rotation to the other."""
     return np.linalg.norm(to_rotvec(multiply(conjugate(a), b)), axis=-1)
 
@@ -131,18 +131,18 @@ def make_continuous(q: Float[np.ndarray, "T *lead 4"]) -> Float[np.ndarray, "T *
 
 
 def slerp(
-    a: Float[np.ndarray, "*lead 4"],
-    b: Float[np.ndarray, "*lead 4"],
-    weight: Float[np.ndarray, "*lead"] | float,
-) -> Float[np.ndarray, "*lead 4"]:
+    a: Float[np.ndarray, "*#lead 4"],
+    b: Float[np.ndarray, "*#lead 4"],
+    weight: Float[np.ndarray, "*#lead"] | float,
+) -> Float[np.ndarray, "*#lead 4"]:
     """Return the rotations on the shorter way from `a` (weight 0) to `b` (weight 1)."""
     step = to_rotvec(multiply(conjugate(a), b))
     return multiply(a, from_rotvec(step * np.asarray(weight)[..., None]))
 
 
 def from_two_vectors(
-    source: Float[np.ndarray, "*lead 3"], target: Float[np.ndarray, "*lead 3"]
-) -> Float[np.ndarray, "*lead 4"]:
+    source: Float[np.ndarray, "*#lead 3"], target: Float[np.ndarray, "*#lead 3"]
+) -> Float[np.ndarray, "*#lead 4"]:
     """Return the smallest turns that bring one direction onto another; about any normal if opposite."""
     a = source / np.linalg.norm(source, axis=-1, keepdims=True)
     b = target / np.linalg.norm(target, axis=-1, keepdims=True)

@@ -14,7 +14,7 @@ import math
 import types
 import typing
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ def _key(key: Any) -> str:
     return key
 
 
-def _from_tree(tree: Any, read_array: typing.Callable[[str], np.ndarray], depth: int = 0) -> Any:
+def _from_tree(tree: Any, read_array: Callable[[str], np.ndarray], depth: int = 0) -> Any:
     """Return the value that a JSON tree describes."""
     if depth > DEEPEST_TREE:
         raise InvalidData("the header is nested too deeply")

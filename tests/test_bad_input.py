@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from clips import write_clip, write_sound
 
 from mocaplift import video
 from mocaplift.cli import cli
+from tests.clips import write_clip, write_sound
 
 SAMPLE = Path(__file__).parents[1] / "sample_videos" / "walk.mp4"
 SMALL = (320, 180)

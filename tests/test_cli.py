@@ -10,7 +10,6 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from walker import walker
 
 from mocaplift import store
 from mocaplift.batch import Outcome
@@ -19,6 +18,7 @@ from mocaplift.cli.flags import Height, Moment, Names
 from mocaplift.cli.screen import Screen
 from mocaplift.cli.summary import describe
 from mocaplift.jobs import Job
+from tests.walker import walker
 
 LONGEST_WAIT_FOR_HELP = 0.5  # s, the best of three: other work on the machine is not ours
 

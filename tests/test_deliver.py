@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from walker import walker
 
 from mocaplift import deliver, export, pipeline, report, resume, video
 from mocaplift.cameras import intrinsics_from_fov, look_at, project
@@ -18,6 +17,7 @@ from mocaplift.jobs import Job
 from mocaplift.layouts import BODY21
 from mocaplift.options import Options
 from mocaplift.values import Camera, Capture, Keypoints2D
+from tests.walker import walker
 
 FRAMES, FPS, SIZE = 6, 30, (96, 64)
 

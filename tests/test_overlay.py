@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import NTSC, write_clip
-from walker import walker
 
 from mocaplift import cameras, kinematics, overlay, video
 from mocaplift.errors import InvalidData, OutputError
 from mocaplift.layouts import BODY21, COCO17, CONTACT_POINTS, remap_keypoints
 from mocaplift.values import Camera, Capture, Keypoints2D
+from tests.clips import NTSC, write_clip
+from tests.walker import walker
 
 SIZE = (640, 360)  # px
 FRAMES = 20

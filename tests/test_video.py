@@ -17,11 +17,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import NTSC, SIZE, number_of, numbered, numbers_of, write_clip, write_sound
 
 from mocaplift import decoding, video
 from mocaplift.errors import ConfigError, InvalidData, OutputError, VideoError
 from mocaplift.values import Clip
+from tests.clips import NTSC, SIZE, number_of, numbered, numbers_of, write_clip, write_sound
 
 NUM_FRAMES = 90
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from mocaplift import kinematics, rotations
 from mocaplift.clean import legs
@@ -193,7 +193,7 @@ def _pulls_of_foot(
     return pulls
 
 
-def _fade(time: Float[np.ndarray, "T"], first: int, end: int, width: float) -> Float[np.ndarray, "T"]:
+def _fade(time: Int[np.ndarray, "T"], first: int, end: int, width: float) -> Float[np.ndarray, "T"]:
     """Return 1 within a stretch of frames, falling to 0 by a smoothstep over `width` frames on both sides."""
     outside = np.maximum(np.maximum(first - time, time - (end - 1)), 0)
     x = np.clip(1 - outside / max(width, 1.0), 0.0, 1.0)

@@ -188,9 +188,11 @@ def test_a_leg_reaches_exactly_with_its_bones_unchanged(bend, share, seed):
     assert np.linalg.norm(out.knee - out.hip) == pytest.approx(0.42)
     assert np.linalg.norm(out.ankle - out.knee) == pytest.approx(0.41)
     # Positions and rotations tell the same story.
-    np.testing.assert_allclose(out.hip + rotations.rotate(out.hip_turn, [0, -0.42, 0]), out.knee, atol=1e-9)
     np.testing.assert_allclose(
-        out.knee + rotations.rotate(out.knee_turn, [0, -0.41, 0]), out.ankle, atol=1e-9
+        out.hip + rotations.rotate(out.hip_turn, np.array([0, -0.42, 0])), out.knee, atol=1e-9
+    )
+    np.testing.assert_allclose(
+        out.knee + rotations.rotate(out.knee_turn, np.array([0, -0.41, 0])), out.ankle, atol=1e-9
     )
 
 

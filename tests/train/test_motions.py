@@ -9,6 +9,7 @@ from mocaplift.errors import InvalidData
 from mocaplift.kinematics import forward
 from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24
 from mocaplift.rotations import about_axis, angle_between, rotate
+from mocaplift.train.data.anny_body import Body
 from mocaplift.train.data.motions import (
     cut,
     find_true_contacts,
@@ -25,7 +26,7 @@ from mocaplift.values import SkeletonMotion
 from tests.walker import PERIOD, keypoints_of, skeleton, walker
 
 
-class WalkerBody:
+class WalkerBody(Body):
     """The walker with the few facts of a body that the functions ask for: its mesh are its body21 points."""
 
     def __init__(self, scale=1.0):
