@@ -65,7 +65,7 @@ def rays(camera: Camera, xy: Float[np.ndarray, "*lead 2"]) -> Float[np.ndarray, 
 def triangulate(
     cameras: tuple[Camera, ...] | list[Camera],
     xy: Float[np.ndarray, "V *lead 2"],
-    weights: Float[np.ndarray, V * lead],
+    weights: Float[np.ndarray, "V *lead"],
 ) -> Float[np.ndarray, "*lead 3"]:
     """Return the world points nearest to all rays, in weighted least squares of ray distance.
 
@@ -107,7 +107,7 @@ def intrinsics_from_focal(focal_px: float, size: tuple[int, int]) -> Float[np.nd
 
 
 def look_at(
-    eye: Float[np.ndarray, "3"], target: Float[np.ndarray, 3], roll: float = 0.0
+    eye: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"], roll: float = 0.0
 ) -> Float[np.ndarray, "4 4"]:
     """Return `cam_from_world` of a camera at `eye` that sees `target` in its middle.
 

@@ -60,7 +60,9 @@ def conjugate(q: Float[np.ndarray, "*lead 4"]) -> Float[np.ndarray, "*lead 4"]:
     return q * np.array([1.0, -1.0, -1.0, -1.0])
 
 
-def rotate(q: Float[np.ndarray, "*#lead 4"], v: Float[np.ndarray, "*#lead 3"]) -> Float[np.ndarray, "*#lead 3"]:
+def rotate(
+    q: Float[np.ndarray, "*#lead 4"], v: Float[np.ndarray, "*#lead 3"]
+) -> Float[np.ndarray, "*#lead 3"]:
     """Return the vectors turned by the quaternions. Leading axes broadcast."""
     axis = q[..., 1:]
     twice = 2.0 * np.cross(axis, v)
@@ -118,9 +120,9 @@ def to_rotvec(q: Float[np.ndarray, "*lead 4"]) -> Float[np.ndarray, "*lead 3"]:
 
 def angle_between(
     a: Float[np.ndarray, "*#lead 4"], b: Float[np.ndarray, "*#lead 4"]
-) -> Float[np.ndarray, "*#lead"] | float:
+) -> Float[np.ndarray, "*#lead"]:
     """Return the angle in radians of the turn from one rotation to the other."""
-    return np.linalg.norm(to_rotvec(multiply(conjugate(a), b)), axis=-1)
+    return np.asarray(np.linalg.norm(to_rotvec(multiply(conjugate(a), b)), axis=-1))
 
 
 def make_continuous(q: Float[np.ndarray, "T *lead 4"]) -> Float[np.ndarray, "T *lead 4"]:
