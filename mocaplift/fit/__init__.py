@@ -33,7 +33,7 @@ OVERLAP = 48
 ANNEALING = (0.10, 0.03)
 # Steps at each of these, then at the real error.
 EARLY_STEPS = 4
-STEPS = 12
+STEPS = 10
 SETTLE_STEPS = 6
 # Weight (1/m^2) of the mean of several solved hypotheses when it is solved again (sigma 0.1 m, half weight).
 CONSENSUS_WEIGHT = 0.5 / 0.1**2
@@ -115,7 +115,7 @@ def fit_skeleton(
     if len(spans) > 1:
         shapes = [_solve_window(coarse, hypotheses, span, fitter.shape()).shape for span in shape_spans]
         known = np.mean(shapes, axis=0)
-        coarse = replace(coarse, shape_mean=known, shape_precision=FIXED * np.eye(fitter.body.num_shape))
+        coarse = replace(coarse, holds_shape=True)
     else:
         known = fitter.shape()
     pieces = []
@@ -165,8 +165,7 @@ def settle(
             fps=motion.fps,
             strengths=fitter.strengths,
             ground=Ground(feet, planted, drops),
-            shape_mean=pose.shape,
-            shape_precision=FIXED * np.eye(fitter.body.num_shape),
+            holds_shape=True,
         )
         floor = float(np.median(low))
         pieces.append(solve(problem, pose.part(span), floor, steps=SETTLE_STEPS).pose)

@@ -14,22 +14,26 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mocaplift.errors import WeightsError
+from mocaplift.layouts import SMPL24
 from mocaplift.rotations import to_rotvec
 from mocaplift.values import Layout
 from mocaplift.weights import load_arrays, locate
 
 # Degrees of freedom of the tail (per dimension): a pose that is not like any recorded one is pulled less.
 TAIL = 1.0
+# Limits are those of recorded people, widened (radians): dancers and fighters go farther than most.
+LIMIT_MARGIN = 0.3
 
 
 @dataclass(frozen=True, eq=False)
 class PosePrior:
-    """A mixture of K Gaussians over N joints."""
+    """A mixture of K Gaussians over N joints, and the range (low, high) of every number of the pose vector."""
 
     joints: tuple[str, ...]
     weights: Float[np.ndarray, "K"]
     means: Float[np.ndarray, "K M"]
     precisions: Float[np.ndarray, "K M M"]
+    limits: tuple[Float[np.ndarray, "M"], Float[np.ndarray, "M"]]
 
     @cached_property
     def _log_scale(self) -> Float[np.ndarray, "K"]:
@@ -72,8 +76,12 @@ def load_prior(name: str = "pose-prior") -> PosePrior:
     path = locate(name)
     arrays, header = load_arrays(path, "pose-prior")
     try:
+        joints = tuple(header["prior_joints"])
+        places = SMPL24.index(*joints)
+        low, high = (arrays[f"limits_{end}"].astype(float)[places].reshape(-1) for end in ("low", "high"))
         return PosePrior(
-            joints=tuple(header["prior_joints"]),
+            joints=joints,
+            limits=(low - LIMIT_MARGIN, high + LIMIT_MARGIN),
             weights=arrays["gmm_weights"].astype(float),
             means=arrays["gmm_means"].astype(float),
             precisions=arrays["gmm_precisions"].astype(float),

@@ -37,6 +37,8 @@ from mocaplift.fit.terms import (
 )
 from mocaplift.layouts import BODY21
 
+# Curvature (1/m^2) that holds the floor where nothing determines it.
+FREE_FLOOR = 1e-3
 _HIPS = BODY21.index("left_hip", "right_hip")
 
 
@@ -53,6 +55,7 @@ class Problem:
     ground: Ground | None = None
     shape_mean: Float[np.ndarray, "S"] | None = None
     shape_precision: Float[np.ndarray, "S S"] | None = None
+    holds_shape: bool = False  # the shape is known: it is neither moved nor judged
 
     @property
     def rate_weight(self) -> float:
@@ -92,10 +95,13 @@ class Problem:
         tail = strengths.acceleration_tail
         total += 0.5 * tail * float(np.log1p(bend / tail).sum())
         total += 0.5 * self._turn_weight * float(np.square(second_differences(vector)).sum())
+        total += 0.5 * rate * float(np.square(self._beyond_limits(vector)).sum()) / strengths.limit**2
         tail = strengths.drift_tail
         total += 0.5 * rate * tail * float(np.log1p(self._drift(points) / tail).sum())
         if self.ground is not None:
             total += self._ground_cost(points, floor)
+        if self.holds_shape:
+            return total
         away = pose.shape - (0 if self.shape_mean is None else self.shape_mean)
         return total + 0.5 * float(away @ self._shape_weight(len(pose.root)) @ away)
 
@@ -111,8 +117,11 @@ class Problem:
         turn = inverse_right_jacobian(vector.reshape(frames, -1, 3))
         for n, slot in enumerate(self._prior_columns):
             rows[:, split + 3 * n : split + 3 * n + 3, 3 + 3 * slot : 6 + 3 * slot] = turn[:, n]
-        by_shape = shape_jacobian(points, self.tree).reshape(frames, split, -1)
-        by_shape = np.concatenate([by_shape, np.zeros((frames, split, 1))], axis=-1)
+        # The last global is the floor's height, which moves no point.
+        by_shape = np.zeros((frames, split, 1))
+        if not self.holds_shape:
+            moved = shape_jacobian(points, self.tree).reshape(frames, split, -1)
+            by_shape = np.concatenate([moved, by_shape], axis=-1)
 
         curvature, gradient = self._point_terms(points)
         weighted = np.zeros_like(rows)
@@ -121,6 +130,7 @@ class Problem:
         row_gradient = np.zeros(rows.shape[:2])
         row_gradient[:, :split] = gradient.reshape(frames, -1)
         self._add_prior(vector, rows[:, split:], weighted[:, split:], row_gradient[:, split:])
+        self._add_limits(vector, rows[:, split:], weighted[:, split:], row_gradient[:, split:])
 
         smooth = np.zeros(rows.shape[:2])
         bend = second_differences(points.xyz)
@@ -143,7 +153,10 @@ class Problem:
         system.corner += np.einsum("tra,trb->ab", by_shape, weighted_shape, optimize=True)
         system.gradient[:] = (np.swapaxes(rows, 1, 2) @ row_gradient[..., None])[..., 0]
         system.gradient_global += np.einsum("tra,tr->a", by_shape, row_gradient[:, :split], optimize=True)
-        self._add_shape_prior(pose, system)
+        # The floor's height is free; without planted feet nothing determines it, so hold it where it is.
+        system.corner[-1, -1] += FREE_FLOOR
+        if not self.holds_shape:
+            self._add_shape_prior(pose, system)
         return system
 
     def _point_terms(self, points: Points) -> tuple[Float[np.ndarray, "T K 3 3"], Float[np.ndarray, "T K 3"]]:
@@ -165,6 +178,17 @@ class Problem:
         stiff = self.prior.precisions[best] * scale[:, None, None]
         weighted += stiff @ rows
         gradient += (stiff @ (vector - self.prior.means[best])[..., None])[..., 0]
+
+    def _beyond_limits(self, vector: Float[np.ndarray, "T M"]) -> Float[np.ndarray, "T M"]:
+        """Return by how much (radians, signed) joints are turned farther than people turn them."""
+        low, high = self.prior.limits
+        return np.maximum(vector - high, 0.0) + np.minimum(vector - low, 0.0)
+
+    def _add_limits(self, vector, rows, weighted, gradient) -> None:
+        beyond = self._beyond_limits(vector)
+        stiff = self.rate_weight / self.strengths.limit**2
+        weighted += stiff * (beyond != 0)[..., None] * rows
+        gradient += stiff * beyond
 
     def _drift(self, points: Points) -> Float[np.ndarray, "U 2"]:
         """Return the squared speed of both hips from frame to frame, in units of its usual size."""
@@ -200,8 +224,6 @@ class Problem:
         away = pose.shape - (0 if self.shape_mean is None else self.shape_mean)
         system.corner[:count, :count] += weight
         system.gradient_global[:count] += weight @ away
-        # The floor's height is free; without planted feet nothing determines it, so hold it where it is.
-        system.corner[-1, -1] += 1e-3
 
     def _ground_cost(self, points: Points, floor: float) -> float:
         ground, strengths = self.ground, self.strengths
@@ -257,6 +279,8 @@ def _assemble(
     slip: Float[np.ndarray, "T R"],
 ) -> None:
     """Fill the blocks: D^T a D of the accelerations and of the slips couples a frame to the next two."""
+    # Single precision halves the time of these products and costs a step nothing: the gradient stays exact.
+    rows, weighted, smooth, slip = (each.astype(np.float32) for each in (rows, weighted, smooth, slip))
     around = 4 * smooth
     around[:-1] += smooth[1:]
     around[1:] += smooth[:-1]

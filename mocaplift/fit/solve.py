@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
+
 from mocaplift.fit.linearize import Pose
 from mocaplift.fit.problem import Problem
 
@@ -44,7 +47,7 @@ def solve(problem: Problem, pose: Pose, floor: float = 0.0, *, steps: int = 15) 
         while damping < LARGEST_DAMPING:
             step = system.solve(damping)
             if step is not None:
-                moved = pose.moved(step[0], step[1][:-1], problem.tree)
+                moved = pose.moved(step[0], _shape_step(step[1], pose), problem.tree)
                 new_floor = floor + float(step[1][-1])
                 cost = problem.cost(moved, new_floor)
                 if cost < before:
@@ -57,3 +60,8 @@ def solve(problem: Problem, pose: Pose, floor: float = 0.0, *, steps: int = 15) 
         if before - cost < ENOUGH * abs(before):
             break
     return Solution(pose, floor, cost, taken)
+
+
+def _shape_step(step: Float[np.ndarray, "S"], pose: Pose) -> Float[np.ndarray, "S"]:
+    """Return the shape's part of a global step; zero where the problem holds the shape."""
+    return step[:-1] if len(step) > 1 else np.zeros_like(pose.shape)

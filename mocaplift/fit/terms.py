@@ -33,9 +33,9 @@ class Strengths:
     drift: float = 0.7  # m/s, speed of the hips: people stay about where they are, walkers pay little more
     drift_tail: float = 2.0
     turn_acceleration: float = 60.0  # rad/s^2, joints' own turns; holds twists that no keypoint shows
+    limit: float = 0.1  # rad, how far joints go beyond their limits
     shape: float = 0.1  # per frame: errors of the shape are common to a whole clip
-    lift_tail: float = 4.0
-    lift: float = 0.03  # share of a lifted point's log likelihood: its errors are common to a window
+    lift_tail: float = 4.0  # degrees of freedom of a hypothesis
     slip: float = 0.10  # m/s, speed of a planted point
     floor: float = 0.015  # m, height of a planted point over the floor
     under: float = 0.01  # m, depth of any point under the floor

@@ -62,5 +62,6 @@ def prior() -> PosePrior:
         joints=joints,
         weights=np.array([0.6, 0.4]),
         means=means,
+        limits=(np.full(size, -0.5), np.full(size, 0.4)),
         precisions=factor @ factor.transpose(0, 2, 1),
     )
