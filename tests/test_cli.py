@@ -18,6 +18,7 @@ from mocaplift.cli.flags import Height, Moment, Names
 from mocaplift.cli.screen import Screen
 from mocaplift.cli.summary import describe
 from mocaplift.jobs import Job
+from tests.fit.test_smpl import arrays
 from tests.walker import walker
 
 LONGEST_WAIT_FOR_HELP = 0.5  # s, the best of three: other work on the machine is not ours
@@ -221,6 +222,36 @@ class TestExport:
         shown = call("export", "bad.npz")
         assert shown.exit_code == 3
         assert "bad.npz" in shown.stderr
+
+
+class TestSmplModel:
+    @pytest.fixture
+    def model(self, here: Path) -> Path:
+        for package in ("smplx", "torch", "trimesh"):
+            pytest.importorskip(package, reason="pip install 'mocaplift[smplx]'")
+        np.savez(here / "SMPL_FEMALE.npz", **arrays())
+        return here / "SMPL_FEMALE.npz"
+
+    def test_shape_pose_and_a_mesh_come_from_the_users_model(self, motion: Path, model: Path) -> None:
+        shown = call("export", motion, "--format", "smpl", "--smpl-model", model, "--mesh", "body.ply")
+        assert shown.exit_code == 0, shown.stderr
+        assert "mm from ours on average" in shown.stdout
+        written = np.load(motion.parent / "walk.smpl.npz")
+        assert str(written["gender"]) == "female"
+        assert np.abs(written["betas"]).max() > 0.01
+        header = (motion.parent / "body.ply").read_bytes()[:200]
+        assert header.startswith(b"ply")
+        assert f"element vertex {len(arrays()['v_template'])}".encode() in header
+
+    def test_a_mesh_needs_a_model(self, motion: Path) -> None:
+        shown = call("export", motion, "--mesh", "body.ply")
+        assert (shown.exit_code, "--mesh needs --smpl-model" in shown.stderr) == (2, True)
+
+    def test_a_model_that_is_none_is_said(self, motion: Path, model: Path) -> None:
+        (motion.parent / "bad.pkl").write_bytes(b"no model")
+        assert call("export", motion, "--smpl-model", "none.pkl").exit_code == 3
+        shown = call("export", motion, "--smpl-model", "bad.pkl")
+        assert (shown.exit_code, "bad.pkl" in shown.stderr) == (3, True)
 
 
 FACTS = {

@@ -10,6 +10,7 @@ from mocaplift.options import Options
 
 if TYPE_CHECKING:
     from mocaplift.cli.screen import Screen
+    from mocaplift.export import ExportOptions
     from mocaplift.values import Capture, Clip, Keypoints2D, SkeletonMotion
 
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
@@ -151,6 +152,33 @@ def _motion_in(path: Path) -> "Capture | SkeletonMotion":
     return value
 
 
+def _fitted(
+    value: "Capture | SkeletonMotion",
+    model_file: Path,
+    chosen: "ExportOptions",
+    mesh: Path | None,
+    mesh_frame: int,
+) -> "tuple[SkeletonMotion, ExportOptions]":
+    """Return the motion fitted to the user's SMPL model and how to write it; write a mesh if one is wanted."""
+    from dataclasses import replace
+
+    from mocaplift.export import motion_of
+    from mocaplift.fit.smpl import fit_smpl, vertices_of, write_mesh
+    from mocaplift.fit.smpl_model import load_smpl_model
+
+    model = load_smpl_model(model_file)
+    fitted = fit_smpl(motion_of(value), model)
+    click.echo(f"fitted {model_file.name}: its joints are {1000 * fitted.error:.1f} mm from ours on average")
+    if mesh is not None:
+        write_mesh(mesh, vertices_of(fitted, model, mesh_frame), model.faces)
+        click.echo(f"wrote {mesh}")
+    x, y, z = fitted.pelvis.tolist()
+    # Publishers name their files by gender; SMPL's readers choose the model by it.
+    gender = next((each for each in ("female", "male") if each in model_file.stem.lower()), "neutral")
+    betas = tuple(fitted.betas.tolist())
+    return fitted.motion, replace(chosen, gender=gender, betas=betas, pelvis=(x, y, z))
+
+
 def _free(path: Path, overwrite: bool) -> Path:
     """Return the path if it may be written.
 
@@ -174,6 +202,25 @@ def _write(value: Any, path: Path) -> None:
 @click.command()
 @click.argument("motions", nargs=-1, required=True, metavar="MOTION.npz...")
 @output_flags
+@click.option(
+    "--smpl-model",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Your own SMPL model file: shape and pose are fitted to it, and what is written is the fitted motion.",
+)
+@click.option(
+    "--mesh",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --smpl-model, also write the body of one frame as a mesh: .glb, .obj or .ply.",
+)
+@click.option(
+    "--mesh-frame",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Which frame the mesh shows, from 0.  [default 0]",
+)
 def export(
     motions: tuple[str, ...],
     output: str | None,
@@ -182,18 +229,25 @@ def export(
     units: str | None,
     rest_frame: bool | None,
     overwrite: bool,
+    smpl_model: Path | None,
+    mesh: Path | None,
+    mesh_frame: int,
 ) -> None:
     """Write saved captures or skeleton motions in other formats.
 
     MOTION.npz is what `capture --format npz` or `fit` wrote.
     """
+    if mesh is not None and (smpl_model is None or len(motions) > 1):
+        raise click.UsageError("--mesh needs --smpl-model and one motion")
     from mocaplift import jobs
     from mocaplift.export import EXPORTERS
     from mocaplift.export import export as write
 
     chosen = encoding(preset, units, rest_frame)
     for job in jobs.plan([Path(each) for each in motions], output, formats, EXPORTERS):
-        value = _motion_in(job.clip)
+        value, written = _motion_in(job.clip), chosen
+        if smpl_model is not None:
+            value, written = _fitted(value, smpl_model, chosen, mesh and _free(mesh, overwrite), mesh_frame)
         for path in job.results(1).values():
-            write(value, _free(path, overwrite), chosen, inputs=[job.clip])
+            write(value, _free(path, overwrite), written, inputs=[job.clip])
             click.echo(f"wrote {path}")
