@@ -13,7 +13,8 @@ from mocaplift.values import Camera
 
 # Points nearer to the camera's plane than this (m) have no picture.
 NEAREST_DEPTH = 1e-3
-# Fixed-point steps of undistortion; each gains about two digits on ordinary lenses.
+# Fixed-point steps of undistortion: an ordinary lens needs 5; in the corners of a 90 degree action camera 20 leave
+# 0.002 px.
 UNDISTORT_STEPS = 20
 
 

@@ -234,7 +234,7 @@ class Problem:
         touch = np.where(ground.planted, height / strengths.floor, np.minimum(height, 0) / strengths.under)
         return 0.5 * float(slip.sum()) + 0.5 * self.rate_weight * float(np.square(touch).sum())
 
-    def _slip_weight(self) -> Float[np.ndarray, "T-1 F"]:
+    def _slip_weight(self) -> Float[np.ndarray, "U F"]:
         ground = self.ground
         assert ground is not None
         both = ground.planted[1:] & ground.planted[:-1]

@@ -3,9 +3,10 @@
 import numpy as np
 
 from mocaplift.body import Body
-from mocaplift.fit.linearize import SOLVED_JOINTS
+from mocaplift.fit.linearize import SOLVED_JOINTS, Pose
 from mocaplift.fit.prior import PosePrior
 from mocaplift.layouts import BODY21, SMPL24
+from mocaplift.rotations import from_rotvec
 
 # Rest offsets (m) of an asymmetric toy: no number repeats, so that no exchange of joints goes unseen.
 OFFSETS = {
@@ -65,3 +66,15 @@ def prior() -> PosePrior:
         limits=(np.full(size, -0.5), np.full(size, 0.4)),
         precisions=factor @ factor.transpose(0, 2, 1),
     )
+
+
+def smooth_pose(frames: int, size: float = 0.4, shape: np.ndarray | None = None, seed: int = 0) -> Pose:
+    """Return a smooth made-up motion: every solved joint swings by about `size` radians, the root walks."""
+    rng = np.random.default_rng(seed)
+    phase, reach = rng.uniform(0, 6, (24, 3)), rng.normal(0, size, (24, 3))
+    time = np.arange(frames)[:, None, None] / 30
+    turns = reach * np.sin(2 * np.pi * 0.7 * time + phase)
+    unsolved = [at for at, joint in enumerate(SMPL24.joints) if joint not in SOLVED_JOINTS]
+    turns[:, unsolved] = 0
+    root = np.stack([np.linspace(0, frames / 12, frames), np.full(frames, 0.95), np.zeros(frames)], axis=1)
+    return Pose(from_rotvec(turns), root, np.array([0.5, -0.3]) if shape is None else shape)
