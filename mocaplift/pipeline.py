@@ -127,18 +127,13 @@ def reconstruct(
         motion = pin_feet(motion, contacts, attachments, mode=options.foot_lock, drops=drops)
         motion, cameras = _moved(motion, cameras, start_transform(motion))
     points = body_keypoints(motion)
-    pitch, roll = pitch_and_roll(cameras[0])
     report = {
         **_clip_facts(clips[0]),
         **(facts or {}),
         **repairs,
         **quality.measure(motion, points, contacts, views, cameras),
+        **_assumed_facts(motion, cameras[0], fitter),
         "lifter": "+".join(names),
-        "focal_px": float(cameras[0].intrinsics[0, 0]),
-        "person_height_m": fitter.body.stature(motion.skeleton.shape),
-        "scale_source": "prior" if options.height is None else "given",
-        "camera_pitch_deg": pitch,
-        "camera_roll_deg": roll,
         "gravity_source": level.source,
         "floor_tilt_deg": floor.tilt_deg,
         "seconds": seconds,
@@ -223,6 +218,19 @@ def _moved(
 ) -> tuple[SkeletonMotion, tuple[Camera, ...]]:
     """Return motion and cameras in the world that a rigid transform leads to."""
     return move_motion(motion, transform), tuple(move_camera(camera, transform) for camera in cameras)
+
+
+def _assumed_facts(motion: SkeletonMotion, camera: Camera, fitter: Fitter) -> dict[str, object]:
+    """Return what one camera cannot see and the result rests on, for the report."""
+    pitch, roll = pitch_and_roll(camera)
+    assert motion.skeleton.shape is not None  # the fit made it
+    return {
+        "focal_px": float(camera.intrinsics[0, 0]),
+        "person_height_m": fitter.body.stature(motion.skeleton.shape),
+        "scale_source": "prior" if fitter.height is None else "given",
+        "camera_pitch_deg": pitch,
+        "camera_roll_deg": roll,
+    }
 
 
 def _clip_facts(clip: Clip) -> dict[str, object]:
