@@ -48,10 +48,14 @@ SURE = 0.25
 LONGEST_LINK = 0.3
 # Cost per second of arms or legs that reach across the body, for this much more length of bone (m).
 CROSSING_COST, CROSSING_LENGTH = 3.0, 0.3
-# Cost per second of feet that point the other way than the body faces, and of a front without a face.
-FEET_COST, FACE_COST = 8.0, 4.0
+# Cost per second of a body that faces us on planted feet whose toes are above their heels, as only a back's are;
+# of a back with toes below its heels, which high heels can do and which therefore must not decide alone; and of a
+# front without a face, which a mask can do.
+TOES_UP_COST, TOES_DOWN_COST, FACE_COST = 12.0, 2.0, 3.0
 # Foot length along the body in the picture, and width of hips and shoulders, that tell the facing half-way (m).
 FOOT_REACH, WIDTH = 0.05, 0.12
+# A foot is planted while heel and toe move less than this (m/s, beside noise) over this time (s) on either side.
+PLANTED_SPEED, PLANTED_SPAN = 0.5, 0.07
 # Feet tell nothing about a torso that is turned further than this from upright (cosine of 50 degrees).
 UPRIGHT = 0.64
 # A face below the first while the torso is above the second is turned away (confidence).
@@ -242,17 +246,39 @@ def _facing_evidence(points: _Points) -> Float[np.ndarray, "N"]:
     front = np.nan_to_num(np.tanh(width / WIDTH))
     evidence = np.zeros(len(front))
     if "left_heel" in points.layout.joints:
-        heels, toes = points.sides("heel"), points.sides("big_toe")
-        down = [-((toe - heel) * up).sum(axis=-1) for heel, toe in zip(heels, toes, strict=True)]
-        # The foot that is lifted points down whatever the facing: the flatter one tells.
-        lowest = np.nan_to_num(np.tanh(np.minimum(*down) / FOOT_REACH))
+        down = np.stack([-(foot * up).sum(axis=-1) for foot in _planted_feet(points)])
         is_upright = np.nan_to_num(-up[:, 1]) > UPRIGHT
-        evidence -= FEET_COST * np.where(is_upright, front * lowest, 0.0)
+        toes = np.nan_to_num(np.tanh(np.where(np.isfinite(down), down, 0.0).mean(axis=0) / FOOT_REACH * 2))
+        cost = np.where(toes < 0, TOES_UP_COST, TOES_DOWN_COST)
+        evidence -= np.where(is_upright, cost * front * toes, 0.0)
     layout, conf = points.layout, points.conf
     face = conf[:, layout.index("nose", "left_eye", "right_eye")].max(axis=1)
     torso = conf[:, layout.index("left_shoulder", "right_shoulder")].mean(axis=1)
     evidence += FACE_COST * np.where((face < NO_FACE) & (torso > TORSO_SEEN), front, 0.0)
     return evidence
+
+
+def _planted_feet(points: _Points) -> tuple[Float[np.ndarray, "N 2"], Float[np.ndarray, "N 2"]]:
+    """Return heel to toe of the left and the right foot (m), NaN unless the whole foot stands still.
+
+    A foot that swings or rolls off points anywhere. Which foot was which before and after does not matter.
+    """
+    frames = len(points.xy)
+    passed = np.concatenate([[0.0], np.cumsum(points.step)])
+    is_planted = np.ones((2, frames), dtype=bool)
+    for part in ("heel", "big_toe"):
+        sides = points.sides(part)
+        for side in (0, 1):
+            for direction in (-1, 1):
+                other = np.clip(np.searchsorted(passed, passed + direction * PLANTED_SPAN), 0, frames - 1)
+                moved = np.fmin(*(np.linalg.norm(sides[side] - each[other], axis=-1) for each in sides))
+                time = np.abs(passed - passed[other])
+                is_near = (time > 0) & (time < 2 * PLANTED_SPAN + points.step.min())
+                still = np.nan_to_num(moved, nan=np.inf) < PLANTED_SPEED * time + NOISE
+                is_planted[side] &= ~is_near | still
+    heels, toes = points.sides("heel"), points.sides("big_toe")
+    left, right = (np.where(is_planted[k][:, None], toes[k] - heels[k], np.nan) for k in (0, 1))
+    return left, right
 
 
 def _cheapest(
