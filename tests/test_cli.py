@@ -181,6 +181,27 @@ class TestUsageErrors:
         assert list(here.iterdir()) == []
 
 
+class TestMissingLibraries:
+    @pytest.mark.parametrize(
+        ("reason", "advice"),
+        [
+            ("libGL.so.1: cannot open shared object file", "apt-get install libgl1 libglib2.0-0"),
+            ("No module named 'scipy'", "mocaplift doctor"),
+        ],
+    )
+    def test_they_are_sentences_that_say_what_to_install(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch, reason: str, advice: str
+    ) -> None:
+        def fail(paths: object) -> None:
+            raise ImportError(reason)
+
+        monkeypatch.setattr("mocaplift.jobs.find_clips", fail)
+        shown = call("video.mp4")
+        assert shown.exit_code == 1
+        assert shown.stderr.startswith(f"error: {reason}; ")
+        assert advice in shown.stderr
+
+
 class TestExport:
     def test_formats_and_units(self, motion: Path) -> None:
         shown = call(

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
+import mocaplift
 from mocaplift import report
 from mocaplift.cli import VERBS, cli, with_verb
 
@@ -296,6 +297,14 @@ class TestReadme:
     def test_its_verbs_are_all_there(self) -> None:
         text = README.read_text(encoding="utf-8")
         assert [verb for verb in VERBS if f"`mocaplift {verb}" not in text] == []
+
+
+class TestVersion:
+    def test_it_is_the_same_everywhere(self) -> None:
+        stated = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.M)
+        assert stated is not None
+        assert stated[1] == mocaplift.__version__
+        assert f"## {mocaplift.__version__} " in (ROOT / "CHANGELOG.md").read_text()
 
 
 class TestHelp:

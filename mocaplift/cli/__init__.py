@@ -115,6 +115,8 @@ def _guarded(run: Any, arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
         sys.stderr.close()
         return UNEXPECTED
+    except ImportError as error:
+        return _explain_import(error, arguments)
     except Exception as error:
         _print_trace()
         click.echo(
@@ -123,6 +125,17 @@ def _guarded(run: Any, arguments: Sequence[str]) -> int:
             err=True,
         )
         return UNEXPECTED
+
+
+def _explain_import(error: ImportError, arguments: Sequence[str]) -> int:
+    """Return the exit code of a missing package or system library, after saying what to install."""
+    if "--debug" in arguments:
+        _print_trace()
+    advice = "reinstall mocaplift with pip; `mocaplift doctor` tells what is missing"
+    if "cannot open shared object file" in str(error):
+        advice = "OpenCV wants it; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"
+    click.echo(f"error: {error}; {advice}", err=True)
+    return UNEXPECTED
 
 
 def _print_trace() -> None:
