@@ -15,6 +15,8 @@ from mocaplift.values import Layout
 
 # How much a limb's bend axis leans on its parent's axes: it decides when the limb is straight (sine of the bend).
 STRAIGHT_BLEND = 0.15
+# Directions whose sine is below this are taken for parallel; feet shorter than this (m) for unseen.
+LEAST_SINE, SHORTEST_FOOT = 1e-3, 1e-3
 
 
 def rotations_from_points(xyz: Float[np.ndarray, "T 21 3"], layout: Layout) -> Float[np.ndarray, "T J 4"]:
@@ -77,6 +79,9 @@ def _torso_frames(at: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     forward = _unit(at["nose"] - ears)
     across = _unit(at["left_ear"] - at["right_ear"])
     head = _frame(across, np.cross(forward, across))
+    # Of a face with one point known (the others stand in its place), the chest tells the direction.
+    lost = np.linalg.norm(np.cross(forward, across), axis=-1) < LEAST_SINE
+    head = np.where(lost[:, None, None], chest, head)
     return {"pelvis": pelvis, "spine3": chest, "head": head}
 
 
@@ -84,8 +89,10 @@ def _leg_frames(at: dict[str, np.ndarray], side: str, pelvis: np.ndarray) -> dic
     hip, knee, ankle = (at[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle"))
     thigh, shin = _unit(knee - hip), _unit(ankle - knee)
     bend = np.cross(thigh, shin) + STRAIGHT_BLEND * pelvis[..., 0]
-    foot = _unit(at[f"{side}_big_toe"] - at[f"{side}_heel"])
     upper, lower = _frame(bend, -thigh), _frame(bend, -shin)
+    foot = at[f"{side}_big_toe"] - at[f"{side}_heel"]
+    # Feet that nobody saw stand in their ankle's place: they point as at rest.
+    foot = np.where(np.linalg.norm(foot, axis=-1, keepdims=True) < SHORTEST_FOOT, lower[..., 2], foot)
     # Smallest turn from where the shin would point the foot to where it points.
     turn = from_two_vectors(lower[..., 2], foot)
     return {

@@ -18,7 +18,8 @@ from mocaplift.fit.terms import (
     spread_second_differences,
     usual_accelerations,
 )
-from mocaplift.layouts import BODY21, CONTACT_POINTS
+from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24
+from mocaplift.rotations import about_axis
 from mocaplift.values import Camera, Keypoints2D
 from tests.fit import toy
 
@@ -28,14 +29,15 @@ STEP = 1e-6
 # Silenced terms weigh this much less: nothing.
 OFF = 1e-12
 QUIET = Strengths(
-    pixel=0.0, pose=0.0, acceleration=1e6, drift=1e6, turn_acceleration=1e6, shape=OFF, slip=1e6, floor=1e6,
-    under=1e6,
+    pixel=0.0, pose=0.0, limit=1e6, acceleration=1e6, drift=1e6, turn_acceleration=1e6, shape=OFF, slip=1e6,
+    floor=1e6, under=1e6,
 )  # fmt: skip
 LOUD = Strengths()
 # What each term needs to be heard alone.
 TERMS: dict[str, dict[str, float]] = {
     "observation": {"pixel": LOUD.pixel},
     "prior": {"pose": LOUD.pose},
+    "limit": {"limit": LOUD.limit},
     "acceleration": {"acceleration": LOUD.acceleration},
     "turn": {"turn_acceleration": LOUD.turn_acceleration},
     "drift": {"drift": LOUD.drift},
@@ -46,8 +48,8 @@ TERMS: dict[str, dict[str, float]] = {
     "target": {},
     "all": {
         name: getattr(LOUD, name)
-        for name in ("pixel", "pose", "acceleration", "turn_acceleration", "drift", "shape", "floor", "under",
-                     "slip")
+        for name in ("pixel", "pose", "limit", "acceleration", "turn_acceleration", "drift", "shape", "floor",
+                     "under", "slip")
     },
 }  # fmt: skip
 
@@ -129,7 +131,7 @@ def test_the_gradient_of_every_term(name: str) -> None:
     assert system.gradient_global[-1] == pytest.approx(found, rel=1e-4, abs=1e-5 * largest)
 
 
-@pytest.mark.parametrize("name", ["shape", "floor", "slip", "turn"])
+@pytest.mark.parametrize("name", ["shape", "floor", "slip"])
 def test_the_curvature_of_quadratic_terms(name: str) -> None:
     """A quadratic cost's Gauss-Newton matrix is its second difference along any straight line of unknowns."""
     problem, pose = problem_and_pose(name)
@@ -164,6 +166,33 @@ def test_the_corner_is_symmetric() -> None:
     problem, pose = problem_and_pose("all")
     corner = problem.equations(pose, FLOOR).corner
     np.testing.assert_allclose(corner, corner.T, rtol=1e-9)
+
+
+def test_a_known_shape_is_neither_moved_nor_judged() -> None:
+    problem, pose = problem_and_pose("all")
+    held = replace(problem, holds_shape=True)
+    free, system = problem.equations(pose, FLOOR), held.equations(pose, FLOOR)
+    np.testing.assert_allclose(system.gradient, free.gradient, rtol=1e-9)
+    np.testing.assert_allclose(system.diagonal, free.diagonal, rtol=1e-9)
+    np.testing.assert_allclose(system.border, free.border[..., -1:], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(system.gradient_global, free.gradient_global[-1:], rtol=1e-9)
+    away = pose.shape - problem.shape_mean
+    judged = 0.5 * LOUD.shape * FRAMES * away @ problem.shape_precision @ away
+    assert problem.cost(pose, FLOOR) - held.cost(pose, FLOOR) == pytest.approx(judged)
+
+
+def test_limits_by_hand() -> None:
+    """The toy's joints turn from -0.5 to 0.4 rad: 0.6 is 0.2 too far, at 30 fps (0.2 / 0.1)^2 / 2."""
+    problem, _ = problem_and_pose("limit")
+    still = np.zeros((1, 24, 4))
+    still[..., 0] = 1.0
+    straight = Pose(still, np.array([[0.0, 1.0, 0.0]]), problem.shape_mean)
+    bent = still.copy()
+    bent[0, SMPL24.at("left_elbow")] = about_axis("Y", 0.6)
+    bent = replace(straight, rotations=bent)
+    quiet = replace(problem, observations=())
+    assert LOUD.limit == 0.1
+    assert quiet.cost(bent, 0.0) - quiet.cost(straight, 0.0) == pytest.approx(2.0, rel=1e-6)
 
 
 def test_a_second_counts_the_same_at_every_rate() -> None:
