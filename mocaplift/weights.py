@@ -93,7 +93,7 @@ def read_header(path: Path | str) -> dict[str, Any]:
         )
     try:
         header = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise WeightsError(f"{path}: its header is not JSON ({error})") from error
     if not isinstance(header, dict):
         raise WeightsError(f"{path}: its header is no object, but {type(header).__name__}")
