@@ -27,6 +27,8 @@ PATIENCE = 15
 # Mean visibility of shoulders and hips below which a reading is no person, and below which it is doubted.
 LEAST_VISIBILITY = 0.3
 DOUBTFUL_VISIBILITY = 0.6
+# Frames between two searches for a better reading of a body that is doubted: somebody behind a table always is.
+REST = 10
 # Another reading of a body must be more visible by this much to replace the one that is followed.
 HYSTERESIS = 0.05
 # A found region that is turned against the followed one by more than this (rad) is worth a second reading.
@@ -38,10 +40,11 @@ TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 @dataclass
 class _Body:
-    """Where one body is, and for how many frames it has been lost."""
+    """Where one body is, for how many frames it has been lost, and how many frames doubt has to rest."""
 
     region: Region
     lost: int = 0
+    rest: int = 0
 
 
 class MediaPipeDetector:
@@ -91,8 +94,10 @@ class MediaPipeDetector:
     def _follow(self, image: UInt8[np.ndarray, "H W 3"], body: _Body) -> Reading | None:
         """Return the body in this picture, searched around its last place where it got lost."""
         reading = None if body.lost else self._read(image, body.region)
-        if reading is not None and _torso_visibility(reading) >= DOUBTFUL_VISIBILITY:
+        body.rest = max(0, body.rest - 1)
+        if reading is not None and (body.rest or _torso_visibility(reading) >= DOUBTFUL_VISIBILITY):
             return reading
+        body.rest = REST
         # All four turns at once when it gets lost, one a frame after that.
         turns = [(body.lost + 1) % 4] if body.lost else [0, 1, 2, 3]
         for region in self._search.around(image, body.region, turns):

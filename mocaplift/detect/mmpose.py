@@ -22,6 +22,7 @@ from mocaplift.detect.checkpoints import read_checkpoint
 from mocaplift.detect.people import Person
 from mocaplift.errors import ConfigError, MissingDependency, WeightsError
 from mocaplift.layouts import BODY21
+from mocaplift.weights import sha256
 
 # RTMPose with feet (Halpe's 26 points): the best accuracy for its time on one core, 26 ms a person.
 DEFAULT_CONFIG = "rtmpose-m_8xb512-700e_body8-halpe26-256x192"
@@ -134,6 +135,7 @@ def load(
         **{name: version for name, version in openmmlab.versions().items() if name != "mmdet"},
         "network": path.stem,
         "weights": str(checkpoint),
+        "weights_sha256": sha256(checkpoint),
         "licence": "Apache-2.0 (mmpose); that of the checkpoint is its publisher's",
     }
     return MMPoseDetector(network, load_boxes(device), facts)

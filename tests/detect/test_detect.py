@@ -169,3 +169,26 @@ def test_visibility_becomes_a_confidence_of_the_place() -> None:
     assert (outside < seen).all() and (outside > 0).all()
     # A hip is never hidden to the network: its visibility must not make it surer than it is.
     assert expected_error(seen, BODY21)[hip] > 0.015
+
+
+def test_half_a_body_for_the_whole_clip_is_read_at_the_usual_cost(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person cut at the hips is always doubtful; looking around for a better reading has to rest."""
+    from mocaplift.detect.blazepose import BlazePose
+
+    looks: list[int] = []
+    find = BlazePose.find
+    monkeypatch.setattr(BlazePose, "find", lambda self, image: (looks.append(1), find(self, image))[1])
+    image = draw(canvas((480, 320)), 240, 60, 1.5)
+    eyes = detector.fresh()
+    people = [eyes(image) for _ in range(31)]
+    assert [len(found) for found in people] == [1] * 31
+    shoulders, feet = (
+        BODY21.index("left_shoulder", "right_shoulder"),
+        BODY21.index("left_ankle", "right_ankle"),
+    )
+    assert (people[-1][0].conf[shoulders] > 0.2).all()
+    assert (people[-1][0].conf[feet] < 0.05).all(), "feet outside the picture are guesses"
+    first = 1 + 3 + 8
+    assert len(looks) < first + 31 / 3 + 4 * (31 / 10 + 1) + 4
