@@ -25,6 +25,7 @@ from mocaplift.weights import load_arrays, locate
 HEADINGS = 24  # steps of 15 degrees
 # Frames per second at which poses are looked up; the library is too coarse to tell more.
 LOOKUP_FPS = 15.0
+FRAMES_AT_ONCE = 64  # frames compared with the whole library at once: 15 MB for each array of them
 CANDIDATES = 60  # poses kept per frame for the search over time
 # Nothing in the library is nearer to a real pose than this (m): it blurs every keypoint's error.
 LIBRARY_BLUR = 0.06
@@ -161,16 +162,31 @@ def _search(
         np.float32
     )
     usual = _usual_scale(seen, poses)
-    first_cost, first_scale = _compare(seen, flat, price, np.log(usual))
-    nearest = first_cost.argmin(axis=1)
-    around = _running(np.log(first_scale[np.arange(len(nearest)), nearest]), 0.5)
-    cost, scale = _compare(seen, flat, price, around)
-    keep = np.argpartition(cost, CANDIDATES, axis=1)[:, :CANDIDATES]
-    kept_cost = np.take_along_axis(cost, keep, axis=1)
-    path = _viterbi(kept_cost, poses[keep])
+    _, _, first_scale = _best(seen, flat, price, np.log(usual), 1)
+    around = _running(np.log(first_scale[:, 0]), 0.5)
+    keep, cost, scale = _best(seen, flat, price, around, CANDIDATES)
+    path = _viterbi(cost, keep, poses)
     rows = np.arange(len(path))
-    chosen = keep[rows, path]
-    return chosen, scale[rows, chosen]
+    return keep[rows, path], scale[rows, path]
+
+
+def _best(
+    seen: _Seen,
+    flat: Float[np.ndarray, "N 21 2"],
+    price: Float[np.ndarray, "N"],
+    around: np.ndarray,
+    count: int,
+) -> tuple[Int[np.ndarray, "T C"], Float[np.ndarray, "T C"], Float[np.ndarray, "T C"]]:
+    """Return each frame's cheapest poses, their costs and scales; a few frames at a time, to bound memory."""
+    found = []
+    for begin in range(0, len(seen.plane), FRAMES_AT_ONCE):
+        part = slice(begin, begin + FRAMES_AT_ONCE)
+        some = _Seen(plane=seen.plane[part], weight=seen.weight[part], axes=seen.axes[part], eye=seen.eye)
+        cost, scale = _compare(some, flat, price, around[part])
+        keep = np.argpartition(cost, count, axis=1)[:, :count]
+        found.append((keep, *(np.take_along_axis(values, keep, axis=1) for values in (cost, scale))))
+    keep, cost, scale = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return keep, cost, scale
 
 
 def _compare(
@@ -232,15 +248,17 @@ def _running(values: Float[np.ndarray, "T"], quantile: float) -> Float[np.ndarra
     return np.quantile(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1), quantile, axis=-1)
 
 
-def _viterbi(cost: Float[np.ndarray, "T C"], poses: Float[np.ndarray, "T C 21 3"]) -> Int[np.ndarray, "T"]:
+def _viterbi(
+    cost: Float[np.ndarray, "T C"], keep: Int[np.ndarray, "T C"], poses: Float[np.ndarray, "N 21 3"]
+) -> Int[np.ndarray, "T"]:
     """Return the cheapest path through the candidates: their own costs and the distance between neighbours."""
     frames, candidates = cost.shape
-    flat = poses.reshape(frames, candidates, -1)
-    num_points = poses.shape[2]
+    flat = poses.reshape(len(poses), -1)
+    num_points = poses.shape[1]
     total = cost[0]
     came_from = np.zeros((frames, candidates), dtype=int)
     for t in range(1, frames):
-        a, b = flat[t - 1], flat[t]
+        a, b = flat[keep[t - 1]], flat[keep[t]]
         squared = np.square(a).sum(-1)[:, None] + np.square(b).sum(-1)[None] - 2 * a @ b.T
         step = 0.5 * num_points * np.maximum(squared, 0) / num_points / STEP_SPREAD**2
         reach = total[:, None] + step
