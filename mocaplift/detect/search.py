@@ -18,7 +18,7 @@ from mocaplift.detect.turned import QUARTER_TURNS, points_back, turn_image
 
 # Looks cost about 6 ms each. With nobody in sight the whole picture and its squares are searched in every frame;
 # with somebody, one look in so many frames finds those who walk in.
-LOOK_EVERY = 3
+LOOK_EVERY = 4
 # Neighbouring parts overlap by this share, so that nobody is cut in all of them.
 PART_OVERLAP = 0.4
 # Side of the small parts, in shares of the picture's short side.

@@ -13,6 +13,7 @@ from mocaplift.confidence import expected_error
 from mocaplift.detect import detect, load_detector
 from mocaplift.detect.calibration import OUTSIDE_ERROR, error_of, reference_confidence
 from mocaplift.detect.people import Detector, Person
+from mocaplift.detect.search import LOOK_EVERY
 from mocaplift.detect.track import choose
 from mocaplift.errors import ConfigError, NoPersonFound
 from mocaplift.layouts import BODY21
@@ -191,4 +192,4 @@ def test_half_a_body_for_the_whole_clip_is_read_at_the_usual_cost(
     assert (people[-1][0].conf[shoulders] > 0.2).all()
     assert (people[-1][0].conf[feet] < 0.05).all(), "feet outside the picture are guesses"
     first = 1 + 3 + 8
-    assert len(looks) < first + 31 / 3 + 4 * (31 / 10 + 1) + 4
+    assert len(looks) < first + 31 / LOOK_EVERY + 4 * (31 / 10 + 1) + 4

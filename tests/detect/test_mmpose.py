@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mocaplift.detect import openmmlab, stand_ins
+from mocaplift import video
+from mocaplift.detect import detect, openmmlab, stand_ins
 from mocaplift.detect.openmmlab import fetch_weights, find_config
 from mocaplift.errors import ConfigError, MissingDependency, WeightsError
 from mocaplift.layouts import BODY21
+from tests.clips import write_clip
 from tests.detect.conftest import SMALL, need_mmpose
 from tests.detect.figure import canvas, draw
 
@@ -242,3 +244,19 @@ class TestMissing:
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "False True"
+
+
+def test_a_whole_clip_runs_through_it(detector: mmpose.MMPoseDetector, tmp_path: Path) -> None:
+    """With random weights nobody knows what is found; but it runs, says what it is, and keeps the frames."""
+    clip = video.probe(write_clip(tmp_path / "a.mp4", [draw(canvas((320, 400)), 160, 20)] * 3, fps=30))
+    told: list[int] = []
+    sighting = detect(clip, detector, progress=lambda done, total: told.append(done), camera_motion=False)
+    assert told == [1, 2, 3]
+    assert sighting.facts["detector"] == "mmpose"
+    assert sighting.facts["detector_network"] == SMALL
+    assert str(sighting.facts["detector_boxes"]).startswith("mediapipe finder")
+    assert (
+        sighting.facts["detector_weights_sha256"]
+        == hashlib.sha256(Path(str(sighting.facts["detector_weights"])).read_bytes()).hexdigest()
+    )
+    assert all(len(track.keypoints.xy) == 3 for track in sighting.tracks)
