@@ -9,7 +9,7 @@ import pytest
 
 from mocaplift.assume import MOST_TILT, assumed_camera, find_gravity, pitch_and_roll
 from mocaplift.cameras import centre, intrinsics_from_fov, look_at, moved, project
-from mocaplift.layouts import BODY21, CONTACT_POINTS
+from mocaplift.layouts import BODY21
 from mocaplift.options import Options
 from mocaplift.rotations import about_axis, rotate, to_matrix
 from mocaplift.values import Camera, Clip, Motion3D
@@ -97,15 +97,12 @@ def tilted(walk: Walk, tilt: np.ndarray, lens: Camera) -> tuple[Motion3D, Camera
 def stands(points: Motion3D) -> Motion3D:
     """Return the same person for as long, standing still like a pole: shoulders above hips above ankles."""
     xyz = np.zeros_like(points.xyz)
-    heights = {"shoulder": 1.4, "elbow": 1.1, "wrist": 0.9, "hip": 0.9, "knee": 0.5, "ankle": 0.08}
+    heights = {"nose": 1.6, "eye": 1.6, "ear": 1.6, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.9}
+    heights |= {"hip": 0.9, "knee": 0.5, "ankle": 0.08}
     for at, joint in enumerate(BODY21.joints):
         side = {"left": 0.1, "right": -0.1}.get(joint.split("_")[0], 0.0)
         part = joint.split("_", 1)[-1]
-        xyz[:, at] = [
-            side,
-            heights.get(part, 1.6 if "e" in part and part not in CONTACT_POINTS else 0.0),
-            0.0,
-        ]
+        xyz[:, at] = [side, heights.get(part, 0.0), 0.0]
     return dataclasses.replace(points, xyz=xyz)
 
 
