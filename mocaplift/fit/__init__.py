@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from jaxtyping import Bool, Float
+from threadpoolctl import threadpool_limits
 
 from mocaplift.body import Body, load_body
 from mocaplift.errors import InvalidData
@@ -43,6 +45,17 @@ FIXED = 1e6  # precision of a shape that is known
 
 Progress = Callable[[int, int], None]
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _single_threaded(function: Function) -> Function:
+    """Return the function, run with one thread of the linear algebra library.
+
+    A fit is thousands of small products and solves: threads gain nothing on them, and beside other work on the
+    machine they wait for each other (measured on two busy cores: 23 s instead of 4 s).
+    """
+    return cast(Function, threadpool_limits.wrap(limits=1, user_api="blas")(function))
+
 
 @dataclass(frozen=True, eq=False)
 class Fitter:
@@ -69,6 +82,7 @@ class Fitter:
         return np.eye(self.body.num_shape) + FIXED * np.outer(along, along)
 
 
+@_single_threaded
 def fit_skeleton(
     starts: Sequence[Motion3D],
     views: Sequence[Keypoints2D],
@@ -127,6 +141,7 @@ def fit_skeleton(
     return motion_of(pose, fitter.body, fps)
 
 
+@_single_threaded
 def settle(
     motion: SkeletonMotion,
     views: Sequence[Keypoints2D],
