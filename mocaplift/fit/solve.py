@@ -62,6 +62,6 @@ def solve(problem: Problem, pose: Pose, floor: float = 0.0, *, steps: int = 15) 
     return Solution(pose, floor, cost, taken)
 
 
-def _shape_step(step: Float[np.ndarray, "S"], pose: Pose) -> Float[np.ndarray, "S"]:
+def _shape_step(step: Float[np.ndarray, "G"], pose: Pose) -> Float[np.ndarray, "S"]:
     """Return the shape's part of a global step; zero where the problem holds the shape."""
     return step[:-1] if len(step) > 1 else np.zeros_like(pose.shape)
