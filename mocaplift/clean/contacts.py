@@ -36,7 +36,7 @@ SHORTEST_STANCE = 0.10  # s
 SHORTEST_STANCE_UP = 0.20  # s
 SHORTEST_FLIGHT = 0.06  # s
 # A keypoint less sure than this has no vote (of 1).
-LEAST_CONFIDENCE = 0.3
+LEAST_CONFIDENCE = 0.2
 
 
 def find_contacts(
