@@ -1,0 +1,309 @@
+"""The product on one screen, with a detector that sees a synthetic dancer exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mocaplift import pipeline, report
+from mocaplift.body import body_keypoints, load_body
+from mocaplift.cameras import intrinsics_from_fov, look_at
+from mocaplift.clean.ground import sole_drops
+from mocaplift.detect.people import Person
+from mocaplift.detect.track import Track
+from mocaplift.errors import ConfigError, NoPersonFound
+from mocaplift.evaluate.alignment import align
+from mocaplift.layouts import BODY21, CONTACT_POINTS
+from mocaplift.options import Options
+from mocaplift.values import Camera, Capture, Clip, Keypoints2D, Motion3D
+from tests.clips import write_clip
+from tests.dancer import camera, dancer, errors, seen
+
+FRAMES = 36
+SIZE = (320, 180)
+# The assumed lens is the true one, so that only gravity and scale are left to find.
+LENS = camera(eye=(0.0, 1.3, 4.5), size=SIZE)
+
+
+class Seer:
+    """A detector that knows what every frame shows: one reading per person and frame, None where unseen."""
+
+    layout = BODY21
+    name = "seer"
+    reads_turned = True
+    frames_turned = 0
+
+    def __init__(self, *people: Keypoints2D, hidden: range = range(0)) -> None:
+        self.facts = {"sight": "perfect"}
+        self._people, self._hidden, self._frame = people, hidden, count()
+
+    def fresh(self) -> Seer:
+        return Seer(*self._people, hidden=self._hidden)
+
+    def __call__(self, image: np.ndarray) -> list[Person]:
+        assert image.shape == (SIZE[1], SIZE[0], 3)
+        frame = next(self._frame)
+        if frame in self._hidden:
+            return []
+        return [
+            Person(
+                each.xy[frame], each.conf[frame], None if each.landmarks is None else each.landmarks[frame]
+            )
+            for each in self._people
+        ]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a video with a background that stands still."""
+    noise = np.random.default_rng(0).integers(0, 255, (SIZE[1] // 10, SIZE[0] // 10, 3), dtype=np.uint8)
+    image = noise.repeat(10, axis=0).repeat(10, axis=1)
+    return write_clip(tmp_path_factory.mktemp("video") / "dance.mp4", [image] * FRAMES, fps=30)
+
+
+@pytest.fixture(scope="module")
+def motion():
+    return dancer(FRAMES)
+
+
+@pytest.fixture(scope="module")
+def made(video: Path, motion) -> tuple[Capture, list[tuple[str, int, int]]]:
+    """Capture the dancer once, with everything assumed, and what was told on the way."""
+    told: list[tuple[str, int, int]] = []
+    (capture,) = pipeline.capture(
+        [video], None, Seer(seen(motion, LENS)), progress=lambda *step: told.append(step)
+    )
+    return capture, told
+
+
+def apart_by_shape(found: Motion3D, true: Motion3D) -> np.ndarray:
+    """Return the distance (m) of each point after each frame was brought onto the truth, without scaling."""
+    return np.linalg.norm(align(found.xyz, true.xyz, with_scale=False).apply(found.xyz) - true.xyz, axis=-1)
+
+
+class TestCapture:
+    def test_the_dancer_is_captured(self, made, motion) -> None:
+        capture, _ = made
+        assert capture.motion.rotations.shape == (FRAMES, 24, 4)
+        assert (capture.motion.fps, capture.joints.layout) == (30.0, BODY21)
+        true = body_keypoints(motion)
+        assert apart_by_shape(capture.joints, true).mean() < 0.03
+        assert apart_by_shape(capture.joints, true).max() < 0.2
+        np.testing.assert_allclose(capture.joints.xyz, body_keypoints(capture.motion).xyz, atol=1e-9)
+
+    def test_they_stand_on_the_floor_near_the_origin(self, made) -> None:
+        points = made[0].joints.xyz
+        feet = points[:, BODY21.index(*CONTACT_POINTS), 1]
+        assert -0.03 < feet.min() < 0.08  # m: heels and toes are up to 5 cm above the sole
+        assert np.hypot(*made[0].motion.root[0, [0, 2]]) < 0.05
+        assert points[:, BODY21.at("nose"), 1].min() > 1.3
+
+    def test_the_camera_moved_with_the_world(self, made, motion) -> None:
+        """The result reprojects onto the picture through the camera that is handed out."""
+        capture, _ = made
+        again = seen(capture.motion, capture.cameras[0])
+        apart = np.linalg.norm(again.xy - seen(motion, LENS).xy, axis=-1)
+        assert np.median(apart) < 2.0  # px, of 320
+
+    def test_the_report_tells_what_was_found_and_assumed(self, made) -> None:
+        facts = made[0].report
+        assert set(facts) <= set(report.KEYS) | {"detector_sight"}
+        assert (facts["frames"], facts["fps"], facts["fps_exact"]) == (FRAMES, 30.0, "30")
+        assert (facts["focal_source"], facts["scale_source"]) == ("prior", "prior")
+        assert facts["focal_px"] == pytest.approx(LENS.intrinsics[0, 0])
+        assert facts["gravity_source"] in ("contacts", "prior")
+        assert facts["person_height_m"] == pytest.approx(load_body().stature_mean, abs=0.01)
+        assert facts["lifter"] == "smplify+landmarks"
+        assert facts["people"] == 1 and facts["person"] == 1 and facts["seen_share"] == 1.0
+        assert facts["complete"] is True and facts["camera_is_moving"] is False
+        assert facts["reprojection_px"] < 3.0
+        assert set(facts["seconds"]) == {"detect", "repair", "lift", "fit", "clean"}
+        assert all(value >= 0 for value in facts["seconds"].values())
+
+    def test_progress_is_told_stage_by_stage(self, made) -> None:
+        told = made[1]
+        assert [step for step in told if step[0] == "detect"] == [
+            ("detect", done + 1, FRAMES) for done in range(FRAMES)
+        ]
+        assert told[-1] == ("fit", 1, 1)
+
+    def test_the_same_again_is_the_same(self, made, video: Path, motion) -> None:
+        (again,) = pipeline.capture([video], None, Seer(seen(motion, LENS)))
+        np.testing.assert_array_equal(again.motion.rotations, made[0].motion.rotations)
+        np.testing.assert_array_equal(again.motion.root, made[0].motion.root)
+
+    def test_what_is_known_is_not_assumed(self, video: Path) -> None:
+        """A camera in a level world, a height and a part of the video."""
+        tall = dancer(FRAMES, height=1.9)
+        options = Options(height=1.9, start=0.2, end=1.0, lifter="landmarks")
+        (capture,) = pipeline.capture([video], [LENS], Seer(_late(seen(tall, LENS), 6)), options)
+        facts = capture.report
+        assert (facts["focal_source"], facts["gravity_source"]) == ("given", "given")
+        assert (facts["scale_source"], facts["lifter"]) == ("given", "landmarks")
+        assert facts["person_height_m"] == pytest.approx(1.9, abs=0.005)
+        assert facts["frames"] == len(capture.motion.root) == 24
+        assert facts["start_s"] == pytest.approx(0.2)
+        # 0.35 m down over 4.5 m.
+        assert facts["camera_pitch_deg"] == pytest.approx(np.degrees(np.arctan2(0.35, 4.5)), abs=0.01)
+        true = replace(body_keypoints(tall), xyz=body_keypoints(tall).xyz[6:30], sigma=np.zeros((24, 21)))
+        assert apart_by_shape(capture.joints, true).mean() < 0.05
+        height = [np.ptp(each.xyz[..., 1], axis=1) for each in (capture.joints, true)]
+        assert height[0] == pytest.approx(height[1], abs=0.1)
+
+    def test_a_pitch_that_was_given_is_kept(self, video: Path, motion) -> None:
+        (capture,) = pipeline.capture(
+            [video], None, Seer(seen(motion, LENS)), Options(pitch=5.0, lifter="landmarks")
+        )
+        assert capture.report["gravity_source"] == "given"
+        assert capture.report["camera_pitch_deg"] == pytest.approx(
+            5.0 - capture.report["floor_tilt_deg"], abs=3.0
+        )
+
+    def test_everybody_is_captured_on_their_own(self, video: Path, motion) -> None:
+        far = replace(motion, root=motion.root + np.array([1.6, 0.0, -1.0]))
+        both = Seer(seen(motion, LENS), seen(far, LENS))
+        options = Options(person="all", lifter="landmarks")
+        captures = pipeline.capture([video], [LENS], both, options)
+        assert sorted(each.report["person"] for each in captures) == [1, 2]
+        assert {each.report["people"] for each in captures} == {2}
+        assert not np.array_equal(captures[0].views[0].xy, captures[1].views[0].xy)
+
+    def test_a_late_arrival_starts_when_they_come(self, video: Path, motion) -> None:
+        seer = Seer(seen(motion, LENS), hidden=range(10))
+        (capture,) = pipeline.capture([video], [LENS], seer, Options(lifter="landmarks"))
+        assert len(capture.motion.root) == FRAMES - 10
+        assert capture.report["start_s"] == pytest.approx(10 / 30)
+        assert capture.report["frames_empty"] == 10
+
+    def test_nobody_is_an_error(self, video: Path, motion) -> None:
+        with pytest.raises(NoPersonFound):
+            pipeline.capture([video], None, Seer(seen(motion, LENS), hidden=range(FRAMES)))
+
+    def test_one_video_with_one_camera_at_a_time(self, video: Path, motion) -> None:
+        for paths, lenses in (([video, video], None), ([video], [LENS, LENS]), ([], None)):
+            with pytest.raises(ConfigError, match="one video with at most one camera"):
+                pipeline.capture(paths, lenses, Seer(seen(motion, LENS)))
+
+    def test_an_unknown_lifter_is_named(self, video: Path, motion) -> None:
+        with pytest.raises(ConfigError, match="unknown lifter 'magic'"):
+            pipeline.capture([video], None, Seer(seen(motion, LENS)), Options(lifter="magic"))
+
+
+def _late(view: Keypoints2D, frames: int) -> Keypoints2D:
+    """Return what is seen from a later frame on."""
+    assert view.landmarks is not None
+    return replace(view, xy=view.xy[frames:], conf=view.conf[frames:], landmarks=view.landmarks[frames:])
+
+
+def test_lift_and_fit_stays_in_the_world_of_the_camera(motion) -> None:
+    found = pipeline.lift_and_fit([seen(motion, LENS)], [LENS])
+    assert np.linalg.norm(body_keypoints(found).xyz - body_keypoints(motion).xyz, axis=-1).mean() < 0.12
+    assert errors(body_keypoints(found), motion).mean() < 0.035
+    with pytest.raises(ConfigError, match="unknown lifter"):
+        pipeline.lift_and_fit([seen(motion, LENS)], [LENS], ["magic"])
+
+
+class TestRepair:
+    def test_gaps_are_filled_up_to_the_longest(self, motion) -> None:
+        view = seen(motion, LENS)
+        xy, conf = view.xy.copy(), view.conf.copy()
+        wrist, ankle = BODY21.index("left_wrist", "right_ankle")
+        xy[10:14, wrist], conf[10:14, wrist] = np.nan, 0.0
+        xy[5:25, ankle], conf[5:25, ankle] = np.nan, 0.0
+        (out,), counts = pipeline.repair([replace(view, xy=xy, conf=conf)], 0.5)
+        assert counts == {"swaps_repaired": 0, "outliers_repaired": 0, "gaps_filled": 4, "gaps_left": 20}
+        assert np.abs(out.xy[10:14, wrist] - view.xy[10:14, wrist]).max() < 3.0
+        assert (out.conf[10:14, wrist] < 0.9).all() and (out.conf[10:14, wrist] > 0).all()
+        assert (out.conf[5:25, ankle] == 0).all()
+
+    def test_what_is_exchanged_or_jumps_is_put_right_and_views_add_up(self, motion) -> None:
+        view = seen(motion, LENS)
+        xy = view.xy.copy()
+        xy[15:17] = xy[15:17][:, list(BODY21.mirror)]
+        xy[25, BODY21.at("left_knee")] += 90.0
+        bad = replace(view, xy=xy, landmarks=None)
+        (first, second), counts = pipeline.repair([bad, bad], 0.5)
+        (_,), alone = pipeline.repair([bad], 0.5)
+        assert alone["swaps_repaired"] == 2 and alone["outliers_repaired"] >= 1
+        assert counts == {key: 2 * value for key, value in alone.items()}
+        legs = BODY21.index("left_knee", "right_knee", "left_ankle", "right_ankle")
+        assert np.abs(first.xy[15:17, legs] - view.xy[15:17, legs]).max() < 5.0
+        np.testing.assert_array_equal(first.xy, second.xy)
+        assert first.conf[25, BODY21.at("left_knee")] < 0.5
+
+    def test_perfect_keypoints_are_left_alone(self, motion) -> None:
+        view = seen(motion, LENS)
+        (out,), counts = pipeline.repair([view], 0.5)
+        assert set(counts.values()) == {0}
+        np.testing.assert_array_equal(out.xy, view.xy)
+
+
+def test_auto_is_every_lifter_that_applies(motion) -> None:
+    view = seen(motion, LENS)
+    assert pipeline.lifters_for("auto", [view]) == ["smplify", "landmarks"]
+    assert pipeline.lifters_for("auto", [replace(view, landmarks=None)]) == ["smplify"]
+    assert pipeline.lifters_for("landmarks", [view]) == ["landmarks"]
+
+
+class TestSeenPart:
+    def track(self, motion, first: int, last: int, legs: float = 1.0) -> Track:
+        """Return a track seen from `first` to before `last`, its legs in that share of the frames."""
+        view = seen(motion, LENS)
+        xy, conf = view.xy.copy(), view.conf.copy()
+        away = np.ones(FRAMES, bool)
+        away[first:last] = False
+        conf[away] = 0.0
+        hidden = first + round(legs * (last - first))
+        conf[hidden:last, BODY21.at("left_knee")] = 0.0
+        xy[conf == 0] = np.nan
+        boxes = np.tile([0.0, 0.0, 30.0, 40.0], (FRAMES, 1))
+        return Track(3, replace(view, xy=xy, conf=conf), boxes)
+
+    CLIP = Clip(Path("dance.mp4"), Fraction(30), FRAMES, SIZE, start=2.0)
+
+    def test_it_is_cut_to_where_the_person_is(self, motion) -> None:
+        track = self.track(motion, 6, 30)
+        part, view, facts = pipeline.seen_part(self.CLIP, track)
+        assert (part.frames, part.start, part.fps) == (24, pytest.approx(2.2), 30)
+        np.testing.assert_array_equal(view.xy, track.keypoints.xy[6:30])
+        assert view.landmarks is not None and len(view.landmarks) == 24
+        assert facts == {"seen_share": 1.0}
+
+    def test_frames_in_between_count_as_unseen(self, motion) -> None:
+        track = self.track(motion, 6, 30)
+        xy, conf = track.keypoints.xy.copy(), track.keypoints.conf.copy()
+        xy[12:18], conf[12:18] = np.nan, 0.0
+        track = replace(track, keypoints=replace(track.keypoints, xy=xy, conf=conf))
+        assert pipeline.seen_part(self.CLIP, track)[2] == {"seen_share": 0.75}
+
+    def test_a_glimpse_is_no_motion(self, motion) -> None:
+        with pytest.raises(NoPersonFound, match=r"dance\.mp4: id:3 .* seen for 0\.17 s only"):
+            pipeline.seen_part(self.CLIP, self.track(motion, 10, 15))
+        assert pipeline.seen_part(self.CLIP, self.track(motion, 10, 16))[0].frames == 6
+
+    def test_half_a_body_is_no_motion(self, motion) -> None:
+        with pytest.raises(NoPersonFound, match=r"hips and knees of id:3 .* 15% of the frames only; film"):
+            pipeline.seen_part(self.CLIP, self.track(motion, 5, 25, legs=0.15))
+        assert pipeline.seen_part(self.CLIP, self.track(motion, 5, 25, legs=0.25))[0].frames == 20
+
+
+def test_a_camera_that_looks_down_steeply_is_given_its_floor(motion) -> None:
+    """Seen from 3 m high by a camera whose world is known: feet stand level on y = 0."""
+    view = look_at(np.array([0.0, 3.0, 3.5]), np.array([0.0, 0.9, 0.0]))
+    lens = Camera("high", intrinsics_from_fov(60.0, SIZE), np.zeros(5), view, SIZE)
+    clip = Clip(Path("dance.mp4"), Fraction(30), FRAMES, SIZE)
+    made = pipeline.reconstruct((clip,), (seen(motion, lens),), (lens,), Options(), gravity="given")
+    assert apart_by_shape(made.joints, body_keypoints(motion)).mean() < 0.04
+    drops = sole_drops(
+        made.motion.skeleton, pipeline.attachments_of(made.motion.skeleton), load_body().sole_drop
+    )
+    feet = made.joints.xyz[:, BODY21.index(*CONTACT_POINTS), 1] - drops
+    if made.contacts.any():
+        assert np.abs(np.median(feet[made.contacts])) < 0.02
+    assert np.percentile(feet.min(axis=1), 10) > -0.05
+    assert made.report["camera_pitch_deg"] == pytest.approx(np.degrees(np.arctan2(2.1, 3.5)), abs=3.0)
