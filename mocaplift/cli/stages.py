@@ -152,6 +152,11 @@ def _motion_in(path: Path) -> "Capture | SkeletonMotion":
     return value
 
 
+def _check_mesh(mesh: Path | None, smpl_model: Path | None, num_motions: int) -> None:
+    if mesh is not None and (smpl_model is None or num_motions > 1):
+        raise click.UsageError("--mesh needs --smpl-model and one motion")
+
+
 def _fitted(
     value: "Capture | SkeletonMotion",
     model_file: Path,
@@ -237,8 +242,7 @@ def export(
 
     MOTION.npz is what `capture --format npz` or `fit` wrote.
     """
-    if mesh is not None and (smpl_model is None or len(motions) > 1):
-        raise click.UsageError("--mesh needs --smpl-model and one motion")
+    _check_mesh(mesh, smpl_model, len(motions))
     from mocaplift import jobs
     from mocaplift.export import EXPORTERS
     from mocaplift.export import export as write

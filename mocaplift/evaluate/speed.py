@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +15,11 @@ from mocaplift import report
 from mocaplift.errors import InvalidData, MissingDependency, VideoError
 from mocaplift.evaluate.report import Row
 
-# ru_maxrss counts kibibytes, on macOS bytes (getrusage(2) of both). On Linux a child starts with what its parent
-# holds when it forks: measure from a small process.
+# ru_maxrss counts kibibytes, on macOS bytes (getrusage(2) of both).
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _MB = 1e6
 _LAST_LINES = 5
+_LAST_CHARACTERS = 300
 
 
 class Run(NamedTuple):
@@ -36,22 +36,26 @@ def measured(command: Sequence[str]) -> Run:
 
     Raises:
         MissingDependency: this system does not count the memory of processes (Windows).
+        InvalidData: the command could not be started.
     """
     if not hasattr(os, "wait4"):
         raise MissingDependency("this system cannot tell the memory of a process; run on Linux or macOS")
-    with tempfile.TemporaryFile() as output:
-        begun = time.perf_counter()
-        child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-        try:
-            _, status, usage = os.wait4(child.pid, 0)
-        except BaseException:
-            child.kill()
-            raise
-        seconds = time.perf_counter() - begun
-        child.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read().decode(errors="replace")
-    return Run(seconds, usage.ru_maxrss * _RSS_UNIT, child.returncode, text)
+    with tempfile.TemporaryDirectory(prefix="mocaplift-run-") as folder:
+        result, output = Path(folder) / "result.json", Path(folder) / "output.txt"
+        with output.open("wb") as file:
+            line = [sys.executable, "-m", "mocaplift.evaluate.launch", str(result), *command]
+            launcher = subprocess.Popen(line, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            try:
+                launcher.wait()
+            except BaseException:
+                launcher.terminate()
+                raise
+        text = output.read_text(errors="replace")
+        if not result.exists():
+            raise InvalidData(f"{command[0]} could not be run: {text.strip()[-_LAST_CHARACTERS:]}")
+        facts = json.loads(result.read_text())
+    code = os.waitstatus_to_exitcode(facts["status"])
+    return Run(facts["seconds"], facts["maxrss"] * _RSS_UNIT, code, text)
 
 
 def speed(

@@ -25,6 +25,17 @@ def test_each_process_has_its_own_peak():
     assert speed.measured([sys.executable, "-c", "pass"]).peak_bytes < 100e6
 
 
+def test_the_callers_own_memory_does_not_count():
+    held = bytearray(200_000_000)
+    assert speed.measured([sys.executable, "-c", "pass"]).peak_bytes < 100e6
+    assert len(held) == 200_000_000
+
+
+def test_a_command_that_does_not_exist_is_said():
+    with pytest.raises(InvalidData, match="no-such-command could not be run"):
+        speed.measured(["no-such-command"])
+
+
 def fake_run(frames: int, seconds: float, code: int = 0):
     """A capture that leaves a report as the product does."""
 
