@@ -40,16 +40,16 @@ class PriorConfig:
 
     poses: int = 20_000  # recorded poses drawn for the mixture, before mirroring
     augmented_share: float = 0.5
-    components: int = 24
-    shrinkage: float = 0.1
+    components: int = 32
+    shrinkage: float = 0.3
     floor_rad: float = 0.06
-    medoids: int = 600
-    tilted: int = 500
+    medoids: int = 1000
+    tilted: int = 1000
     seed: int = 2
 
 
 def train_prior(config: PriorConfig, cmu: Path, out: Path, *, body_name: str = "body") -> Path:
-    """Make prior and library and return their file; under two minutes on one core.
+    """Make prior and library and return their file; about two minutes on one core.
 
     Raises:
         InvalidData: the CMU archives are missing or damaged.
