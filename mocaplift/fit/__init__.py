@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
@@ -224,13 +225,9 @@ def _solve_window(
 ) -> Pose:
     """Return the fitted pose of one window: each hypothesis solved, their mean solved again."""
     problem = replace(clip, observations=tuple(each.part(span) for each in clip.observations))
-    solved = []
-    for points in hypotheses:
-        pose = pose_from_points(points[span], problem.tree, shape)
-        for least in ANNEALING:
-            blurred = tuple(replace(each, least=least) for each in problem.observations)
-            pose = solve(replace(problem, observations=blurred), pose, steps=EARLY_STEPS).pose
-        solved.append(solve(problem, pose, steps=STEPS).pose)
+    # The hypotheses are independent, and most of a step is products and solves that let other threads run.
+    with ThreadPoolExecutor(max_workers=len(hypotheses)) as pool:
+        solved = list(pool.map(lambda points: _solve_hypothesis(problem, points[span], shape), hypotheses))
     if len(solved) == 1:
         return solved[0]
     mean_points = np.mean([keypoints_of(pose, problem.tree).xyz for pose in solved], axis=0)
@@ -241,6 +238,15 @@ def _solve_window(
         shape=np.mean([pose.shape for pose in solved], axis=0),
     )
     return solve(replace(problem, target=target), start, steps=STEPS).pose
+
+
+def _solve_hypothesis(problem: Problem, points: Float[np.ndarray, "T 21 3"], shape: np.ndarray) -> Pose:
+    """Return the fitted pose from one start: first as if the detections were blurred, then as they are."""
+    pose = pose_from_points(points, problem.tree, shape)
+    for least in ANNEALING:
+        blurred = tuple(replace(each, least=least) for each in problem.observations)
+        pose = solve(replace(problem, observations=blurred), pose, steps=EARLY_STEPS).pose
+    return solve(problem, pose, steps=STEPS).pose
 
 
 def _every_frame(pose: Pose, kept: np.ndarray, frames: int) -> Pose:
