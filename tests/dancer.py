@@ -5,6 +5,7 @@ The poses are those of the shipped library, the body is the shipped one: what is
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -49,6 +50,11 @@ def dancer(
     shape = np.zeros(body.num_shape) if height is None else body.shape_of_stature(height)
     root = np.stack([-0.2 + 0.5 * share, np.full(frames, 0.92), 0.4 * share], axis=1)
     return SkeletonMotion(body.skeleton(shape), make_continuous(turns), root, fps)
+
+
+def part(motion: SkeletonMotion, frames: slice) -> SkeletonMotion:
+    """Return a stretch of a motion."""
+    return replace(motion, rotations=motion.rotations[frames], root=motion.root[frames])
 
 
 def camera(eye: tuple[float, float, float] = (0.5, 1.4, 4.5), size: tuple[int, int] = SIZE) -> Camera:

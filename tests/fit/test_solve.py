@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mocaplift.cameras import intrinsics_from_fov, look_at, project
+from mocaplift.fit.banded import NormalEquations
 from mocaplift.fit.linearize import NUM_UNKNOWNS, Pose, Tree, keypoints_of
 from mocaplift.fit.problem import Problem
 from mocaplift.fit.solve import solve
@@ -81,6 +82,25 @@ def test_no_step_goes_uphill(tree: Tree, seed: int) -> None:
         costs.append(problem.cost(pose, 0.0))
     assert (np.diff(costs) <= 1e-9).all()
     assert costs[-1] < 0.9 * costs[0]
+
+
+class Rash(Problem):
+    """A problem whose normal equations promise steps that are a hundred times too long."""
+
+    def equations(self, pose: Pose, floor: float) -> NormalEquations:
+        system = super().equations(pose, floor)
+        for name in ("diagonal", "lower1", "lower2", "border", "corner"):
+            setattr(system, name, getattr(system, name) / 100)
+        return system
+
+
+def test_steps_that_overshoot_are_taken_back(tree: Tree) -> None:
+    true = toy.smooth_pose(FRAMES)
+    observations = two_views(keypoints_of(true, tree).xyz)
+    problem = Rash(tree, toy.prior(), observations, 30.0, strengths=SEEING)
+    start = off(true, tree, 0.02)
+    found = solve(problem, start, steps=20)
+    assert found.cost < 0.5 * problem.cost(start, 0.0)
 
 
 def test_the_floor_is_found_under_planted_feet(tree: Tree) -> None:

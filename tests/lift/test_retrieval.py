@@ -1,7 +1,7 @@
 """Looking up poses: a library pose that is seen exactly is found, and the search over time by hand."""
 
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -71,18 +71,18 @@ def test_floor_poses_are_found_but_cost() -> None:
 
 
 def test_the_cheapest_path_is_that_of_trying_them_all() -> None:
+    """Five frames, each with its own three candidates out of eight poses."""
     rng = np.random.default_rng(0)
-    cost, poses = rng.uniform(0, 2, (5, 3)), rng.normal(0, 0.3, (5, 3, 21, 3))
+    cost, poses = rng.uniform(0, 2, (5, 3)), rng.normal(0, 0.1, (8, 21, 3))
+    keep = np.array([rng.permutation(8)[:3] for _ in range(5)])
 
     def price(path: tuple[int, ...]) -> float:
-        steps = sum(
-            0.5 * np.square(poses[t, a] - poses[t - 1, b]).sum() / retrieval.STEP_SPREAD**2
-            for t, (b, a) in enumerate(pairwise(path), start=1)
-        )
+        taken = poses[keep[np.arange(5), list(path)]]
+        steps = 0.5 * np.square(np.diff(taken, axis=0)).sum() / retrieval.STEP_SPREAD**2
         return float(cost[np.arange(5), list(path)].sum() + steps)
 
     best = min(product(range(3), repeat=5), key=price)
-    assert tuple(retrieval._viterbi(cost, poses)) == best
+    assert tuple(retrieval._viterbi(cost, keep, poses)) == best
     assert best != tuple(cost.argmin(axis=1))  # the way matters
 
 
@@ -108,6 +108,13 @@ def test_fast_videos_are_looked_up_at_the_same_rate() -> None:
     a, b = (retrieval.lift([seen(each, lens)], [lens]) for each in (slow, fast))
     assert b.fps == 120.0 and len(b.xyz) == 80
     assert abs(errors(a, slow).mean() - errors(b, fast).mean()) < 0.02
+
+
+def test_a_long_clip_is_compared_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    motion, lens = dancer(40), camera()
+    whole = retrieval.lift([seen(motion, lens)], [lens])
+    monkeypatch.setattr(retrieval, "FRAMES_AT_ONCE", 3)
+    np.testing.assert_allclose(retrieval.lift([seen(motion, lens)], [lens]).xyz, whole.xyz, atol=1e-6)
 
 
 def test_a_library_is_for_the_body_that_it_is_used_with() -> None:
