@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from mocaplift import store
+from mocaplift import export, store
 from mocaplift.batch import Outcome
 from mocaplift.cli import cli, with_verb
 from mocaplift.cli.flags import Height, Moment, Names
 from mocaplift.cli.screen import Screen
 from mocaplift.cli.summary import describe
 from mocaplift.jobs import Job
+from mocaplift.options import FOOT_LOCKS, PERSON_POLICIES
 from tests.fit.test_smpl import arrays
 from tests.walker import walker
 
@@ -88,6 +89,12 @@ class TestHelp:
         assert shown.exit_code == 0
         for word in ("capture", "doctor", "--height", "--overlay", "mocaplift walk.mp4 -o walk.bvh"):
             assert word in shown.output
+
+    def test_it_names_every_choice_there_is(self) -> None:
+        shown = call("--help").output
+        names = [suffix.split(".")[1] for suffix in export.EXPORTERS] + [*export.PRESETS]
+        names += [*PERSON_POLICIES, *FOOT_LOCKS]
+        assert [name for name in names if name not in shown] == []
 
     def test_it_answers_at_once(self) -> None:
         waits = []
