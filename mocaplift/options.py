@@ -43,7 +43,9 @@ class Options:
         ConfigError: a value makes no sense; the message names the option.
     """
 
-    detector: str = _option("mediapipe", "Which detector finds the body in each frame.", metavar="NAME")
+    detector: str = _option(
+        "mediapipe", "Which detector finds the body in each frame: mediapipe or mmpose.", metavar="NAME"
+    )
     detector_config: str | None = _option(
         None, "Config file, or name of a model, for a detector that needs one (mmpose).", metavar="PATH"
     )
@@ -51,7 +53,9 @@ class Options:
         None, "Checkpoint for a detector that needs one (mmpose).", metavar="PATH"
     )
     lifter: str = _option(
-        "auto", "How the pose is lifted from pixels to metres before the fit.", metavar="NAME"
+        "auto",
+        "How the pose is lifted to metres before the fit: smplify, landmarks, or auto for all that apply.",
+        metavar="NAME",
     )
     person: str = _option(
         "largest",

@@ -17,7 +17,9 @@ from mocaplift.cli import cli, with_verb
 from mocaplift.cli.flags import Height, Moment, Names
 from mocaplift.cli.screen import Screen
 from mocaplift.cli.summary import describe
+from mocaplift.detect import DETECTORS
 from mocaplift.jobs import Job
+from mocaplift.lift import AUTO, LIFTERS
 from mocaplift.options import FOOT_LOCKS, PERSON_POLICIES
 from tests.fit.test_smpl import arrays
 from tests.walker import walker
@@ -93,7 +95,7 @@ class TestHelp:
     def test_it_names_every_choice_there_is(self) -> None:
         shown = call("--help").output
         names = [suffix.split(".")[1] for suffix in export.EXPORTERS] + [*export.PRESETS]
-        names += [*PERSON_POLICIES, *FOOT_LOCKS]
+        names += [*PERSON_POLICIES, *FOOT_LOCKS, *DETECTORS, *LIFTERS, AUTO]
         assert [name for name in names if name not in shown] == []
 
     def test_it_answers_at_once(self) -> None:
