@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mocaplift import pipeline, report
+from mocaplift.assume import assumed_camera
 from mocaplift.body import body_keypoints, load_body
 from mocaplift.cameras import intrinsics_from_fov, look_at
 from mocaplift.clean.ground import sole_drops
@@ -307,3 +308,34 @@ def test_a_camera_that_looks_down_steeply_is_given_its_floor(motion) -> None:
         assert np.abs(np.median(feet[made.contacts])) < 0.02
     assert np.percentile(feet.min(axis=1), 10) > -0.05
     assert made.report["camera_pitch_deg"] == pytest.approx(np.degrees(np.arctan2(2.1, 3.5)), abs=3.0)
+
+
+def test_a_pitch_that_nobody_told_is_found_and_feet_settle_in_the_levelled_world(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Someone who stands for two seconds, filmed 13 degrees from above by a camera taken for level."""
+    walk = dancer(60, poses=(0, 0))
+    true = replace(
+        walk, rotations=walk.rotations[:1].repeat(60, axis=0), root=walk.root[:1].repeat(60, axis=0)
+    )
+    lens = camera(eye=(0.0, 2.0, 4.5), size=SIZE)
+    clip = Clip(Path("stand.mp4"), Fraction(30), 60, SIZE)
+    assumed, _ = assumed_camera(clip, Options())
+    settled: list[np.ndarray] = []
+    settle = pipeline.settle
+
+    def watched(motion, views, cameras, contacts, fitter):
+        settled.append(contacts)
+        return settle(motion, views, cameras, contacts, fitter)
+
+    monkeypatch.setattr(pipeline, "settle", watched)
+    made = pipeline.reconstruct((clip,), (seen(true, lens),), (assumed,), Options())
+    assert made.report["gravity_source"] == "contacts"
+    tilt = np.degrees(np.arctan2(2.0 - 0.95, 4.5))
+    assert tilt > 13
+    # Photographers' habits hold it back, and nobody stands quite straight.
+    assert 0.5 * tilt < made.report["camera_pitch_deg"] < 1.4 * tilt
+    (contacts,) = settled
+    assert contacts.mean() > 0.8
+    feet = made.joints.xyz[:, BODY21.index(*CONTACT_POINTS)]
+    assert np.ptp(feet, axis=0).max() < 0.02

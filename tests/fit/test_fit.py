@@ -74,6 +74,24 @@ def test_two_starts_agree_on_one_motion(one) -> None:
     assert errors(body_keypoints(found), motion).mean() < NEAR
 
 
+def test_starts_that_lead_elsewhere_are_met_half_way(one) -> None:
+    """A start whose left arm points the other way in depth, as one camera cannot tell."""
+    motion, lens, start, alone = one
+    view, xyz = seen(motion, lens), start.xyz.copy()
+    shoulder, elbow, wrist = BODY21.index("left_shoulder", "left_elbow", "left_wrist")
+    away = lens.cam_from_world[2, :3]
+    for joint in (elbow, wrist):
+        deep = (xyz[:, joint] - xyz[:, shoulder]) @ away
+        xyz[:, joint] -= 2 * np.where(np.abs(deep) < 0.2, 0.2, deep)[:, None] * away
+    other = replace(start, xyz=xyz)
+    there = fit_skeleton([other], [view], [lens])
+    both = fit_skeleton([start, other], [view], [lens])
+    between = distance(alone, there).mean()
+    assert between > 1e-4
+    assert 0 < distance(both, alone).mean() < between
+    assert 0 < distance(both, there).mean() < between
+
+
 def test_a_known_height_sets_the_size_and_the_distance() -> None:
     lens, body = camera(), load_body()
     motion = dancer(20, height=1.95)
