@@ -23,7 +23,7 @@ from mocaplift.layouts import BODY21, CONTACT_POINTS
 from mocaplift.options import Options
 from mocaplift.values import Camera, Capture, Clip, Keypoints2D, Motion3D
 from tests.clips import write_clip
-from tests.dancer import camera, dancer, errors, seen
+from tests.dancer import camera, dancer, errors, part, seen
 
 FRAMES = 36
 SIZE = (320, 180)
@@ -133,10 +133,14 @@ class TestCapture:
         ]
         assert told[-1] == ("fit", 1, 1)
 
-    def test_the_same_again_is_the_same(self, made, video: Path, motion) -> None:
-        (again,) = pipeline.capture([video], None, Seer(seen(motion, LENS)))
-        np.testing.assert_array_equal(again.motion.rotations, made[0].motion.rotations)
-        np.testing.assert_array_equal(again.motion.root, made[0].motion.root)
+    def test_the_same_again_is_the_same(self, motion) -> None:
+        short = part(motion, slice(0, 10))
+        clip = Clip(Path("dance.mp4"), Fraction(30), 10, SIZE)
+        one, two = (
+            pipeline.reconstruct((clip,), (seen(short, LENS),), (LENS,), Options()).motion for _ in range(2)
+        )
+        np.testing.assert_array_equal(one.rotations, two.rotations)
+        np.testing.assert_array_equal(one.root, two.root)
 
     def test_what_is_known_is_not_assumed(self, video: Path) -> None:
         """A camera in a level world, a height and a part of the video."""
@@ -313,13 +317,13 @@ def test_a_camera_that_looks_down_steeply_is_given_its_floor(motion) -> None:
 def test_a_pitch_that_nobody_told_is_found_and_feet_settle_in_the_levelled_world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Someone who stands for two seconds, filmed 13 degrees from above by a camera taken for level."""
-    walk = dancer(60, poses=(0, 0))
+    """Someone who stands for one and a half seconds, filmed 13 degrees from above by a camera taken for level."""
+    walk = dancer(45, poses=(0, 0))
     true = replace(
-        walk, rotations=walk.rotations[:1].repeat(60, axis=0), root=walk.root[:1].repeat(60, axis=0)
+        walk, rotations=walk.rotations[:1].repeat(45, axis=0), root=walk.root[:1].repeat(45, axis=0)
     )
     lens = camera(eye=(0.0, 2.0, 4.5), size=SIZE)
-    clip = Clip(Path("stand.mp4"), Fraction(30), 60, SIZE)
+    clip = Clip(Path("stand.mp4"), Fraction(30), 45, SIZE)
     assumed, _ = assumed_camera(clip, Options())
     settled: list[np.ndarray] = []
     settle = pipeline.settle

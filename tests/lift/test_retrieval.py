@@ -111,7 +111,7 @@ def test_fast_videos_are_looked_up_at_the_same_rate() -> None:
 
 
 def test_a_long_clip_is_compared_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    motion, lens = dancer(40), camera()
+    motion, lens = dancer(14), camera()
     whole = retrieval.lift([seen(motion, lens)], [lens])
     monkeypatch.setattr(retrieval, "FRAMES_AT_ONCE", 3)
     np.testing.assert_allclose(retrieval.lift([seen(motion, lens)], [lens]).xyz, whole.xyz, atol=1e-6)
