@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mocaplift.batch import Outcome
@@ -17,6 +17,8 @@ from mocaplift.jobs import Job
 
 # Without a terminal a line is written when a stage ends, and at most this often (s) while it goes on.
 LINE_EVERY = 10.0
+# Reading a smaller file than this (bytes) is over before anybody looks.
+WORTH_A_BAR = 500e6
 
 
 class Screen:
@@ -58,7 +60,7 @@ class Screen:
             self._bars = Progress(
                 TextColumn("  {task.description:<9}"),
                 BarColumn(),
-                MofNCompleteColumn(),
+                TaskProgressColumn(),
                 TimeRemainingColumn(),
                 console=self.console,
                 transient=True,
@@ -73,7 +75,7 @@ class Screen:
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
         """Move the bar of a stage, or, without a terminal, write a line now and then."""
-        if self.is_quiet:
+        if self.is_quiet or (stage == "read" and (total or 0) < WORTH_A_BAR):
             return
         if self._bars is not None:
             if stage not in self._tasks:
@@ -83,7 +85,7 @@ class Screen:
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._said = stage, now
-        if (total is not None and done >= total and stage != "read") or now - self._said > LINE_EVERY:
+        if (total is not None and done >= total) or now - self._said > LINE_EVERY:
             self._said = now
             of = "" if total is None else f" of {total}"
             self.console.print(f"  {stage} {done}{of}")
