@@ -162,7 +162,8 @@ def _search(
         np.float32
     )
     usual = _usual_scale(seen, poses)
-    _, _, first_scale = _best(seen, flat, price, np.log(usual), 1)
+    # The scale needs no exact heading.
+    _, _, first_scale = _best(seen, flat[::3], price[::3], np.log(usual), 1)
     around = _running(np.log(first_scale[:, 0]), 0.5)
     keep, cost, scale = _best(seen, flat, price, around, CANDIDATES)
     path = _viterbi(cost, keep, poses)
