@@ -118,8 +118,8 @@ def test_any_length_and_rate(fps: float, frames: int) -> None:
 
 def test_a_clip_of_many_windows_is_as_good_as_one_of_a_single_one(one, monkeypatch) -> None:
     motion, lens, start, whole = one
-    monkeypatch.setattr(fit, "WINDOW", 14)
-    monkeypatch.setattr(fit, "OVERLAP", 6)
+    monkeypatch.setattr(fit, "WINDOW", 8)
+    monkeypatch.setattr(fit, "OVERLAP", 3)
     told: list[tuple[int, int]] = []
     found = fit_skeleton(
         [start], [seen(motion, lens)], [lens], progress=lambda done, total: told.append((done, total))
