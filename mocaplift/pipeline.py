@@ -13,10 +13,11 @@ import numpy as np
 from mocaplift import quality, video
 from mocaplift.assume import Gravity, assumed_camera, find_gravity, pitch_and_roll
 from mocaplift.body import attachments_of, body_keypoints
+from mocaplift.cameras import moved
 from mocaplift.clean.contacts import find_contacts
 from mocaplift.clean.feet import pin_feet
 from mocaplift.clean.gaps import fill_gaps
-from mocaplift.clean.ground import find_floor, move_camera, move_motion, sole_drops, start_transform
+from mocaplift.clean.ground import find_floor, move_motion, sole_drops, start_transform
 from mocaplift.clean.outliers import repair_outliers
 from mocaplift.clean.smoothing import smooth
 from mocaplift.clean.swaps import repair_swaps
@@ -217,7 +218,7 @@ def _moved(
     motion: SkeletonMotion, cameras: Sequence[Camera], transform: np.ndarray
 ) -> tuple[SkeletonMotion, tuple[Camera, ...]]:
     """Return motion and cameras in the world that a rigid transform leads to."""
-    return move_motion(motion, transform), tuple(move_camera(camera, transform) for camera in cameras)
+    return move_motion(motion, transform), tuple(moved(camera, transform) for camera in cameras)
 
 
 def _assumed_facts(motion: SkeletonMotion, camera: Camera, fitter: Fitter) -> dict[str, object]:

@@ -16,7 +16,7 @@ from mocaplift import kinematics, rotations
 from mocaplift.clean.contacts import runs
 from mocaplift.errors import InvalidData
 from mocaplift.layouts import CONTACT_POINTS
-from mocaplift.values import Camera, Motion3D, Skeleton, SkeletonMotion
+from mocaplift.values import Motion3D, Skeleton, SkeletonMotion
 
 # Big toe keypoints are on the skin, this much above the sole of a foot that stands flat; heels a little more
 # (m, the mean body of `weights/body.safetensors`; a caller that has the body model passes its own).
@@ -124,17 +124,6 @@ def move_motion(motion: SkeletonMotion, transform: Float[np.ndarray, "4 4"]) -> 
 def move_points(points: Motion3D, transform: Float[np.ndarray, "4 4"]) -> Motion3D:
     """Return the points in the world that a rigid transform leads to."""
     return Motion3D(_moved(points.xyz, transform), points.sigma, points.layout, points.fps)
-
-
-def move_camera(camera: Camera, transform: Float[np.ndarray, "4 4"]) -> Camera:
-    """Return the camera in the world that a rigid transform leads to: it sees what it saw."""
-    return Camera(
-        name=camera.name,
-        intrinsics=camera.intrinsics,
-        distortion=camera.distortion,
-        cam_from_world=camera.cam_from_world @ np.linalg.inv(transform),
-        size=camera.size,
-    )
 
 
 def sole_drops(

@@ -106,7 +106,7 @@ def preset_named(name: str) -> ExportOptions:
 
 def export(
     value: Exportable,
-    path: Path,
+    path: Path | str,
     options: ExportOptions | None = None,
     *,
     inputs: Iterable[Path] = (),
@@ -121,6 +121,7 @@ def export(
         ConfigError: an option is unknown.
         InvalidData: the motion does not fit the format.
     """
+    path = Path(path)
     encode = EXPORTERS[format_of(path)]
     videos = [clip.path for clip in value.clips] if isinstance(value, Capture) else []
     for taken in (*inputs, *videos):

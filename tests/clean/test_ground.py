@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mocaplift import kinematics, rotations
+from mocaplift import cameras, kinematics, rotations
 from mocaplift.cameras import intrinsics_from_fov, look_at, project
 from mocaplift.clean import ground
 from mocaplift.errors import InvalidData
@@ -155,7 +155,7 @@ def test_the_camera_sees_the_same_picture_after_the_move():
     view = look_at(np.array([3.0, 1.6, 2.0]), np.array([0.0, 1.0, 0.0]))
     camera = Camera("a", intrinsics_from_fov(60.0, (640, 480)), np.zeros(5), view, (640, 480))
     move = ground.start_transform(walk.motion) @ _tilted(1.5, 0.3, "Z")
-    motion, moved = ground.move_motion(walk.motion, move), ground.move_camera(camera, move)
+    motion, moved = ground.move_motion(walk.motion, move), cameras.moved(camera, move)
     before = project(camera, kinematics.joints_of(walk.motion).xyz)
     np.testing.assert_allclose(project(moved, kinematics.joints_of(motion).xyz), before, atol=1e-8)
     points = ground.move_points(walk.keypoints, move)
