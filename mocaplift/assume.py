@@ -22,6 +22,8 @@ USUAL_FOV = 60.0
 
 # Standing people lean by this much about the vertical (radians), one stance differing from the next.
 LEAN = np.radians(5.0)
+# And a person's own habit, or the guard of a fighter, leans all through a clip: it does not average out.
+HABIT = np.radians(3.0)
 # A photographer holds a camera level within this (radians), before anything was seen.
 USUAL_PITCH, USUAL_ROLL = np.radians(10.0), np.radians(3.0)
 # Error of a planted foot's place along the line of sight, metres: what a floor's slope is worth.
@@ -89,8 +91,9 @@ def find_gravity(keypoints: Motion3D, contacts: Bool[np.ndarray, "T F"], camera:
         # Up leans along an axis by the tangent of the angle; the median is safe against bows and kicks.
         slopes = np.median(lean @ axes.T / lean[:, 1:2], axis=0)
         votes = max(1.0, len(lean) / keypoints.fps * VOTES_PER_SECOND)
-        precision += np.eye(2) * votes / LEAN**2
-        pull += slopes * votes / LEAN**2
+        weight = 1 / (HABIT**2 + LEAN**2 / votes)
+        precision += np.eye(2) * weight
+        pull += slopes * weight
     floor = _floor_evidence(keypoints, contacts, axes)
     if floor is not None:
         precision += floor[0]
