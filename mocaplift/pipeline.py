@@ -74,11 +74,12 @@ def capture(
         "camera_is_moving": None if moves is None else moves.is_moving,
         "camera_drift_px": None if moves is None else moves.drift_px,
     }
+    parts = [(track.id, *seen_part(sighting.clip, track)) for track in chosen]
+    del sighting, chosen  # everybody's keypoints over the whole clip: only those asked for stay in memory
     results = []
-    for track in chosen:
-        part, view, facts = seen_part(sighting.clip, track)
+    for person, part, view, facts in parts:
         assumed, focal_source = assumed_camera(part, options) if cameras is None else (cameras[0], "given")
-        facts |= found | {"person": track.id, "focal_source": focal_source}
+        facts |= found | {"person": person, "focal_source": focal_source}
         gravity = "given" if cameras is not None or options.pitch is not None else None
         results.append(reconstruct((part,), (view,), (assumed,), options, tell, facts, seconds, gravity))
     return results
