@@ -184,7 +184,8 @@ def _best(
         part = slice(begin, begin + FRAMES_AT_ONCE)
         some = _Seen(plane=seen.plane[part], weight=seen.weight[part], axes=seen.axes[part], eye=seen.eye)
         cost, scale = _compare(some, flat, price, around[part])
-        keep = np.argpartition(cost, count, axis=1)[:, :count]
+        # A copy: a view would keep the whole table of every chunk in memory.
+        keep = np.argpartition(cost, count, axis=1)[:, :count].copy()
         found.append((keep, *(np.take_along_axis(values, keep, axis=1) for values in (cost, scale))))
     keep, cost, scale = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return keep, cost, scale
