@@ -1,5 +1,6 @@
 """Looking up poses: a library pose that is seen exactly is found, and the search over time by hand."""
 
+import tracemalloc
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -115,6 +116,24 @@ def test_a_long_clip_is_compared_in_pieces(monkeypatch: pytest.MonkeyPatch) -> N
     whole = retrieval.lift([seen(motion, lens)], [lens])
     monkeypatch.setattr(retrieval, "FRAMES_AT_ONCE", 3)
     np.testing.assert_allclose(retrieval.lift([seen(motion, lens)], [lens]).xyz, whole.xyz, atol=1e-6)
+
+
+def test_pieces_of_a_long_clip_leave_nothing_large_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice as many frames must not hold twice as many tables of all poses."""
+    monkeypatch.setattr(retrieval, "FRAMES_AT_ONCE", 2)
+    lens, peaks = camera(), []
+    for frames in (40, 80):
+        view = seen(dancer(frames), lens)
+        retrieval.lift([view], [lens])
+        tracemalloc.start()
+        try:
+            retrieval.lift([view], [lens])
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    # bytes of one number for every pose at every heading: what one looked-up frame is compared with
+    table = 8 * len(load_library().price) * HEADINGS
+    assert peaks[1] - peaks[0] < 4 * table
 
 
 def test_a_library_is_for_the_body_that_it_is_used_with() -> None:
