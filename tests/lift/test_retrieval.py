@@ -119,12 +119,11 @@ def test_a_long_clip_is_compared_in_pieces(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_pieces_of_a_long_clip_leave_nothing_large_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice as many frames must not hold twice as many tables of all poses."""
-    monkeypatch.setattr(retrieval, "FRAMES_AT_ONCE", 2)
+    """A long clip must not hold a table of all poses for each of its frames."""
+    monkeypatch.setattr(retrieval, "FRAMES_AT_ONCE", 4)
     lens, peaks = camera(), []
-    for frames in (40, 80):
+    for frames in (40, 800):
         view = seen(dancer(frames), lens)
-        retrieval.lift([view], [lens])
         tracemalloc.start()
         try:
             retrieval.lift([view], [lens])
@@ -133,7 +132,7 @@ def test_pieces_of_a_long_clip_leave_nothing_large_behind(monkeypatch: pytest.Mo
             tracemalloc.stop()
     # bytes of one number for every pose at every heading: what one looked-up frame is compared with
     table = 8 * len(load_library().price) * HEADINGS
-    assert peaks[1] - peaks[0] < 4 * table
+    assert peaks[1] - peaks[0] < 20 * table
 
 
 def test_a_library_is_for_the_body_that_it_is_used_with() -> None:
