@@ -52,6 +52,12 @@ class Options:
     detector_weights: str | None = _option(
         None, "Checkpoint for a detector that needs one (mmpose).", metavar="PATH"
     )
+    sync: str = _option(
+        "none",
+        "How several cameras are brought to one clock: none (same clock), auto, motion, sound, or their offsets "
+        "in seconds, as in 0,0.12,-0.3.",
+        metavar="HOW",
+    )
     lifter: str = _option(
         "auto",
         "How the pose is lifted to metres before the fit: smplify, landmarks, or auto for all that apply.",

@@ -1,0 +1,1 @@
+"""Camera files of every common make, read by content into cameras."""
