@@ -26,7 +26,13 @@ def _landmarks() -> Lifter:
     return landmarks.lift
 
 
-LIFTERS: dict[str, Callable[[], Lifter]] = {"smplify": _smplify, "landmarks": _landmarks}
+def _dlt() -> Lifter:
+    from mocaplift.lift import dlt
+
+    return dlt.lift
+
+
+LIFTERS: dict[str, Callable[[], Lifter]] = {"smplify": _smplify, "landmarks": _landmarks, "dlt": _dlt}
 # All that apply, averaged: the default.
 AUTO = "auto"
 
