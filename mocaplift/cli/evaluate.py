@@ -25,6 +25,25 @@ _lifters = click.option(
     metavar="NAME",
     help=f"What to score; may be repeated.  [default {_LIFTER}]",
 )
+_several = click.option(
+    "--lifter",
+    "lifters",
+    multiple=True,
+    metavar="NAME",
+    help=f"What to score; may be repeated.  [default {_LIFTER}; with several views all that there are]",
+)
+_fit = click.option(
+    "--fit",
+    is_flag=True,
+    help="With several views: also score the skeleton that is fitted to each lifter's points.",
+)
+_every = click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Score every N-th window (one view) or set of cameras (several) only.  [default 1]",
+)
 _detector = click.option(
     "--detector",
     default=Options.detector,
@@ -52,7 +71,7 @@ def evaluate() -> None:
     type=click.IntRange(min=1),
     default=1,
     metavar="N",
-    help="Cameras that see each window.  [default 1]",
+    help="Cameras that see the person together.  [default 1]",
 )
 @click.option(
     "--sequence",
@@ -62,21 +81,25 @@ def evaluate() -> None:
     help="Only sequences with this in their name; may be repeated.",
 )
 @click.option(
-    "--every",
-    type=click.IntRange(min=1),
-    default=1,
-    metavar="N",
-    help="Score every N-th window only.  [default 1]",
+    "--rate",
+    type=click.FloatRange(min=1),
+    default=30.0,
+    metavar="FPS",
+    help="With several views: frames per second, 30 or the 60 of the data.  [default 30]",
 )
-@_lifters
+@_every
+@_several
+@_fit
 @_jobs
 @_json
 def aist(
     folder: Path,
     views: int,
     sequences: tuple[str, ...],
+    rate: float,
     every: int,
     lifters: tuple[str, ...],
+    fit: bool,
     jobs: int,
     json_path: Path | None,
 ) -> None:
@@ -87,9 +110,11 @@ def aist(
         lambda progress: measure(
             folder,
             views=views,
-            lifters=lifters,
+            lifters=lifters or None,
             sequences=sequences or None,
             every=every,
+            fps=rate,
+            fit=fit,
             jobs=jobs,
             progress=progress,
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -11,11 +12,14 @@ from typing import TypeVar
 
 from mocaplift.body import body_keypoints
 from mocaplift.errors import ConfigError
+from mocaplift.lift import Lifter, load_lifter
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 
 # (views, cameras, name of the lifter) -> points in the world of the cameras, in a layout with COCO's joints.
 # Must be a function of a module, not a closure: benchmarks send it to other processes.
 Solve = Callable[[Sequence[Keypoints2D], Sequence[Camera], str], Motion3D]
+# After a lifter's name: its points are only the start of the product's fit, whose skeleton is judged.
+FITTED = "+fit"
 
 
 def by_pipeline(views: Sequence[Keypoints2D], cameras: Sequence[Camera], lifter: str) -> Motion3D:
@@ -27,6 +31,23 @@ def by_pipeline(views: Sequence[Keypoints2D], cameras: Sequence[Camera], lifter:
     from mocaplift import pipeline
 
     return body_keypoints(pipeline.lift_and_fit(tuple(views), tuple(cameras), lifters=(lifter,)))
+
+
+def by_lifter(views: Sequence[Keypoints2D], cameras: Sequence[Camera], lifter: str) -> Motion3D:
+    """Return what a lifter itself makes of these views; with `FITTED` after its name, what is fitted to it.
+
+    Raises:
+        ConfigError: there is no such lifter.
+    """
+    if lifter.endswith(FITTED):
+        return by_pipeline(views, cameras, lifter.removesuffix(FITTED))
+    return _loaded(lifter)(tuple(views), tuple(cameras))
+
+
+@functools.cache
+def _loaded(lifter: str) -> Lifter:
+    """Return a lifter; one with a network is loaded once in a process."""
+    return load_lifter(lifter)
 
 
 Item = TypeVar("Item")

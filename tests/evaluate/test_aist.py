@@ -9,7 +9,7 @@ import pytest
 from mocaplift import rotations
 from mocaplift.cameras import project
 from mocaplift.errors import CalibrationError, ConfigError, InvalidData
-from mocaplift.evaluate import aist
+from mocaplift.evaluate import aist, aist_takes
 from mocaplift.layouts import BODY21, COCO17
 from mocaplift.values import Motion3D
 from tests.walker import walker
@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("aist")
     (place / "gXX_walk.cameras.json").write_text(json.dumps(cameras_json()))
     truth = walker(FRAMES, fps=SOURCE_FPS, speed=0.2).keypoints.xyz[:, : len(COCO17)]
-    rig = aist.read_cameras(place / "gXX_walk.cameras.json")
+    rig = aist_takes.read_cameras(place / "gXX_walk.cameras.json")
     seen = np.full((len(rig), FRAMES, len(COCO17), 3), 1.01, dtype=np.float32)
     for view, camera in zip(seen, rig, strict=True):
         view[..., :2] = project(camera, truth)
@@ -59,9 +59,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_cameras_are_in_metres_and_point_the_right_way(folder: Path):
-    camera = aist.read_cameras(folder / "gXX_walk.cameras.json")[0]
+    camera = aist_takes.read_cameras(folder / "gXX_walk.cameras.json")[0]
     # 5 m in front, 0.9 m below the axis: y grows downwards.
-    assert project(aist.read(folder / "gXX_walk.npz").cameras[0], np.zeros(3)) == pytest.approx(
+    assert project(aist_takes.read(folder / "gXX_walk.npz").cameras[0], np.zeros(3)) == pytest.approx(
         [960, 540 + 1400 * 0.9 / 5]
     )
     assert camera.cam_from_world[:3, 3] == pytest.approx([0, 0.9, 5])
@@ -69,9 +69,9 @@ def test_cameras_are_in_metres_and_point_the_right_way(folder: Path):
 
 def test_windows_are_four_seconds_at_30_fps_undistorted(folder: Path):
     found = aist.windows(folder)
-    assert [(w.cameras[0].name, w.start) for w in found] == [(n, s) for n in NAMES for s in (0, 120)]
+    assert [(w.camera.name, w.start) for w in found] == [(n, s) for n in NAMES for s in (0, 120)]
     for window in found:
-        view, camera = window.views[0], window.cameras[0]
+        view, camera = window.view, window.camera
         assert view.xy.shape == (120, len(BODY21), 2) and view.fps == 30 and not camera.distortion.any()
         error = np.abs(project(camera, window.truth) - view.xy[:, : len(COCO17)])
         assert np.nanmax(error) < 0.01
@@ -79,31 +79,42 @@ def test_windows_are_four_seconds_at_30_fps_undistorted(folder: Path):
         feet = view.conf[:, BODY21.index("left_heel", "right_big_toe")]
         assert not feet.any()
     # Frame 10 of 60 fps is frame 5 of 30 fps, unseen in the first view only.
-    assert [np.flatnonzero(~w.views[0].conf.any(1)).tolist() for w in found[::2]] == [[5], [], []]
+    assert [np.flatnonzero(~w.view.conf.any(1)).tolist() for w in found[::2]] == [[5], [], []]
 
 
 def test_windows_can_be_chosen(folder: Path):
     assert len(aist.windows(folder, ["walk"], ["c02"])) == 2
     assert len(aist.windows(folder, every=4)) == 2
-    pairs = aist.windows(folder, views=2)
-    assert {tuple(c.name for c in w.cameras) for w in pairs} == {
-        ("c01", "c02"),
-        ("c01", "c03"),
-        ("c02", "c03"),
-    }
     with pytest.raises(ConfigError, match="gXX_walk"):
         aist.windows(folder, ["gBR"])
     with pytest.raises(CalibrationError, match=r"c09.*c01, c02, c03"):
         aist.windows(folder, cameras=["c09"])
+    with pytest.raises(ConfigError, match="every"):
+        aist.windows(folder, every=0)
+
+
+def test_scenes_are_whole_takes_seen_by_every_pair(folder: Path):
+    scenes = aist.scenes(folder, 2)
+    assert [tuple(c.name for c in s.cameras) for s in scenes] == [
+        ("c01", "c02"),
+        ("c01", "c03"),
+        ("c02", "c03"),
+    ]
+    assert [s.without for s in scenes] == [0, 1, 0]  # the view taken away changes from set to set
+    assert {len(s.truth) for s in scenes} == {FRAMES // 2} and scenes[0].views[0].fps == 30
+    fast = aist.scenes(folder, 3, fps=60.0)
+    assert len(fast) == 1 and len(fast[0].truth) == FRAMES and fast[0].views[0].fps == 60
+    assert len(aist.scenes(folder, 2, every=2)) == 2
+    assert len(aist.scenes(folder, 2, cameras=["c02", "c03"])) == 1
     with pytest.raises(ConfigError, match=r"4 views.*3 cameras"):
-        aist.windows(folder, views=4)
+        aist.scenes(folder, 4)
 
 
 def test_view_sets_above_two_are_a_fixed_sample():
-    assert len(aist.view_sets(9, 1)) == 9
-    assert len(aist.view_sets(9, 2)) == 36
-    sample = aist.view_sets(9, 4)
-    assert len(set(sample)) == aist.MOST_VIEW_SETS and sample == aist.view_sets(9, 4)
+    assert len(aist_takes.view_sets(9, 1)) == 9
+    assert len(aist_takes.view_sets(9, 2)) == 36
+    sample = aist_takes.view_sets(9, 4)
+    assert len(set(sample)) == aist_takes.MOST_VIEW_SETS and sample == aist_takes.view_sets(9, 4)
 
 
 def truth_moved_by_a_decimetre(views, cameras, lifter) -> Motion3D:
@@ -136,6 +147,24 @@ def test_the_benchmark_prints_lifters_beside_the_floor(folder: Path):
         assert value[sequence, "static", "t_root"] == pytest.approx(400, rel=0.05)
         assert value[sequence, "static", "depth_gain"] == pytest.approx(0, abs=1e-6)
     assert {r.frames for r in rows} == {120} and {r.views for r in rows} == {1}
+
+
+def test_several_views_are_scored_by_the_lifter_itself(folder: Path):
+    rows = aist.aist(folder, views=2, lifters=["dlt"])
+    value = {(r.sequence, r.metric): r.value for r in rows}
+    for sequence in ("gXX_walk", "all"):
+        assert value[sequence, "absolute_median"] == pytest.approx(0, abs=0.1)  # 32-bit pixels
+        # The first camera saw nobody in frame 5 of 250, and is in two of the three pairs. Every point of that
+        # frame is charged: COCO's joints are half a metre from their middle.
+        share = 2 / (3 * 250)
+        assert value[sequence, "missing"] == pytest.approx(100 * share)
+        assert 0.3 < value[sequence, "absolute_mpjpe"] / (1000 * share) < 0.7
+    # Cameras at 0, 40 and 80 degrees about the vertical: pairs of 40, 80, 40.
+    frames = {r.metric: r.frames for r in rows if r.sequence == "all"}
+    assert frames["absolute_mpjpe_at_45"] == 500 and frames["absolute_mpjpe_at_90"] == 250
+    assert {r.views for r in rows} == {2} and {r.benchmark for r in rows} == {"aist"}
+    with pytest.raises(ConfigError, match="30 frames per second"):
+        aist.aist(folder, fps=60.0)
 
 
 def test_processes_give_what_one_process_gives(folder: Path):
