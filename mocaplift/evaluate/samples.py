@@ -1,12 +1,14 @@
 """The project's own clips as a benchmark: video to motion, against the truth they were rendered from.
 
-Every clip is captured twice for each lifter: with the true focal length and height given, and with neither
-(`<lifter>` + `ASSUMED`), as most users will run it.
+Every clip of one camera is captured twice for each lifter: with the true focal length and height given, and with
+neither (`<lifter>` + `ASSUMED`), as most users will run it. A take of several cameras is captured once, with its
+calibration. A lifter meets what it can lift; `auto` meets all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,29 +22,33 @@ from mocaplift.evaluate import metrics
 from mocaplift.evaluate.floors import DETECTOR, STATIC, static
 from mocaplift.evaluate.report import Row, with_all
 from mocaplift.evaluate.scores import image_scores, jitter, motion_scores, pose_scores, rows, world_scores
+from mocaplift.evaluate.several import LIFTERS_OF_VIEWS
 from mocaplift.evaluate.truth import Truth, find, read
 from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24, SMPL_PARENTS, remap
+from mocaplift.lift import AUTO
 from mocaplift.options import Options
 from mocaplift.values import Camera, Capture
 
 # Name of a row's lifter where neither focal length nor height was given.
 ASSUMED = " (assumed)"
+_SAMPLES = Path(__file__).parents[2] / "sample_videos"
 # The row of the truth itself: how much even it slides and shakes.
 TRUTH = "truth"
 # degrees per frame: a joint that turns faster than this where the truth does not has popped.
 POP = 20.0
-# What captures one clip: the product, or in tests something else.
-CaptureClip = Callable[[Path, Options], Capture]
+# What captures one sample: the product, or in tests something else.
+CaptureSample = Callable[[Truth, Options], Capture]
 
 
-def by_product(video: Path, options: Options) -> Capture:
-    """Return what the product makes of a clip: its first person."""
+def by_product(truth: Truth, options: Options) -> Capture:
+    """Return what the product makes of a sample: its first person."""
     from mocaplift import detect, pipeline
 
     detector = detect.load_detector(
         options.detector, options.detector_weights, config=options.detector_config
     )
-    return pipeline.capture([video], None, detector, options)[0]
+    cameras = truth.cameras if len(truth.cameras) > 1 else None
+    return pipeline.capture(truth.videos, cameras, detector, options)[0]
 
 
 def samples(
@@ -50,14 +56,14 @@ def samples(
     *,
     lifters: Sequence[str] = ("smplify",),
     detector: str = "mediapipe",
-    capture: CaptureClip = by_product,
+    capture: CaptureSample = by_product,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
-    """Return the rows of the benchmark: each clip, then "all", the floors and the truth's own rows beside them.
+    """Return the rows of the benchmark: each sample, then "all", the floors and the truth's own rows beside them.
 
-    MPJPE is of body21, hips at the origin, in the camera's frame: no alignment. Path metrics are in the truth's
-    world, into which the result is carried by the two cameras. Foot slide is along the result's own floor, while
-    the truth says that the point is planted.
+    MPJPE is of body21, hips at the origin, in the (first) camera's frame: no alignment. Path metrics are in the
+    truth's world, into which the result is carried by the two cameras. Foot slide is along the result's own
+    floor, while the truth says that the point is planted.
 
     Args:
         folder: where the clips lie, by default the project's `sample_videos`.
@@ -69,30 +75,39 @@ def samples(
     Raises:
         InvalidData: no clips, an unreadable truth, or a capture of another length than its truth.
     """
-    files = find(Path(__file__).parents[2] / "sample_videos" if folder is None else folder)
+    truths = [read(path) for path in find(_SAMPLES if folder is None else folder)]
+    runs = [(truth, _runs(truth, lifters, detector)) for truth in truths]
     made: list[Row] = []
-    steps, done = 2 * len(lifters) * len(files), 0
-    for path in files:
-        truth = read(path)
-        made += _floors(truth)
+    steps, done = sum(len(each) for _, each in runs), 0
+    for truth, chosen in runs:
         seen: Capture | None = None
-        for lifter in lifters:
-            options = Options(detector=detector, lifter=lifter)
-            given = Options(
-                detector=detector,
-                lifter=lifter,
-                focal=float(truth.camera.intrinsics[0, 0]),
-                height=truth.height,
-            )
-            for name, chosen in ((lifter, given), (lifter + ASSUMED, options)):
-                seen = capture(truth.video, chosen)
-                made += _rows(score(seen, truth), truth, name)
-                done += 1
-                if progress is not None:
-                    progress(done, steps)
-        if seen is not None:
+        if chosen:
+            made += _floors(truth)
+        for name, options in chosen:
+            seen = capture(truth, options)
+            made += _rows(score(seen, truth), truth, name)
+            done += 1
+            if progress is not None:
+                progress(done, steps)
+        if seen is not None and len(seen.views) == 1:
             made += _landmarks(seen, truth)
     return with_all(made)
+
+
+def _runs(truth: Truth, lifters: Sequence[str], detector: str) -> list[tuple[str, Options]]:
+    """Return what a sample is captured with, by the names of the rows."""
+    runs = []
+    for lifter in lifters:
+        plain = Options(detector=detector, lifter=lifter)
+        if lifter != AUTO and (lifter in LIFTERS_OF_VIEWS) != (len(truth.cameras) > 1):
+            continue
+        if len(truth.cameras) > 1:
+            runs.append((lifter, plain))
+            continue
+        focal = float(truth.cameras[0].intrinsics[0, 0])
+        runs.append((lifter, replace(plain, focal=focal, height=truth.height)))
+        runs.append((lifter + ASSUMED, plain))
+    return runs
 
 
 def score(capture: Capture, truth: Truth) -> dict[str, float]:
@@ -108,8 +123,8 @@ def score(capture: Capture, truth: Truth) -> dict[str, float]:
     camera, fps = capture.cameras[0], truth.fps
     found = body_keypoints(capture.motion).xyz
     true = truth.keypoints[span]
-    in_camera, true_in_camera = cam_points(camera, found), cam_points(truth.camera, true)
-    in_world = _world_points(truth.camera, in_camera)
+    in_camera, true_in_camera = cam_points(camera, found), cam_points(truth.cameras[0], true)
+    in_world = _world_points(truth.cameras[0], in_camera)
     scores = pose_scores(in_camera, true_in_camera, BODY21) | world_scores(in_world, true, BODY21)
     scores |= motion_scores(in_world, true, BODY21, fps)
     feet = found[:, BODY21.index(*CONTACT_POINTS)]
@@ -161,8 +176,8 @@ def covered(capture: Capture, truth: Truth) -> slice:
     same_rate = abs(capture.motion.fps - truth.fps) < 1e-3 * truth.fps
     if not same_rate or first < 0 or span.stop > len(truth.keypoints):
         raise InvalidData(
-            f"{truth.video}: captured frames {span.start} to {span.stop} at {capture.motion.fps:g} fps, but its "
-            f"truth has {len(truth.keypoints)} at {truth.fps:g} fps"
+            f"{truth.videos[0]}: captured frames {span.start} to {span.stop} at {capture.motion.fps:g} fps, but "
+            f"its truth has {len(truth.keypoints)} at {truth.fps:g} fps"
         )
     return span
 
@@ -190,10 +205,17 @@ def _landmarks(capture: Capture, truth: Truth) -> list[Row]:
     if view.landmarks is None:
         return []
     own = remap(view.landmarks, view.layout, BODY21)
-    true = cam_points(truth.camera, truth.keypoints[covered(capture, truth)])
+    true = cam_points(truth.cameras[0], truth.keypoints[covered(capture, truth)])
     return _rows(pose_scores(own, true, BODY21), truth, DETECTOR)
 
 
 def _rows(scores: dict[str, float], truth: Truth, lifter: str) -> list[Row]:
     frames = len(truth.keypoints)
-    return rows(scores, benchmark="samples", sequence=truth.name, views=1, lifter=lifter, frames=frames)
+    return rows(
+        scores,
+        benchmark="samples",
+        sequence=truth.name,
+        views=len(truth.cameras),
+        lifter=lifter,
+        frames=frames,
+    )

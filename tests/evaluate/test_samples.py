@@ -1,5 +1,6 @@
 """The sample benchmark on captures made by hand: frames of reference, contacts, pops, floors."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 
 from mocaplift import kinematics, rotations
 from mocaplift.body import body_keypoints, load_body
+from mocaplift.calibrate import write_calibration
 from mocaplift.cameras import cam_points, intrinsics_from_focal, look_at, moved, project
-from mocaplift.errors import InvalidData
+from mocaplift.errors import CalibrationError, InvalidData
 from mocaplift.evaluate import samples, truth
 from mocaplift.layouts import BODY21
 from mocaplift.options import Options
@@ -149,7 +151,7 @@ def test_each_lifter_runs_with_and_without_what_is_known(tmp_path: Path):
     in_camera = cam_points(CAMERA, body_keypoints(motion()).xyz)
     hips = in_camera[:, BODY21.index("left_hip", "right_hip")].mean(1, keepdims=True)
 
-    def capture(video: Path, options: Options) -> Capture:
+    def capture(true: truth.Truth, options: Options) -> Capture:
         asked.append(options)
         return captured(*in_another_world(motion()), landmarks=in_camera - hips)
 
@@ -166,6 +168,65 @@ def test_each_lifter_runs_with_and_without_what_is_known(tmp_path: Path):
         assert value[sequence, "detector", "mpjpe"] == pytest.approx(0, abs=1e-6)
         assert value[sequence, "static", "t_root"] > 500
         assert value[sequence, "truth", "jitter"] > 0
+
+
+def write_rig(folder: Path) -> tuple[Camera, Camera]:
+    """The same motion before two cameras: a folder of its own."""
+    place = folder / "pair"
+    place.mkdir()
+    other = replace(
+        CAMERA, name="right", cam_from_world=look_at(np.array([-4.0, 1.6, 3.0]), np.array([0.0, 0.9, 1.0]))
+    )
+    rig = (replace(CAMERA, name="left"), other)
+    write_calibration(rig, place / "cams.json")
+    for camera in rig:
+        (place / f"{camera.name}.mp4").touch()
+    arrays = dict(np.load(write_truth(folder)))
+    np.savez(
+        place / "truth.npz", **{k: v for k, v in arrays.items() if k not in ("intrinsics", "cam_from_world")}
+    )
+    return rig
+
+
+def test_a_take_of_several_cameras_is_captured_once_with_its_cameras(tmp_path: Path):
+    rig = write_rig(tmp_path)
+    asked = []
+
+    def capture(true: truth.Truth, options: Options) -> Capture:
+        asked.append((true.name, len(true.cameras), options.lifter, options.height))
+        found = captured(*in_another_world(motion()))
+        if len(true.cameras) == 1:
+            return found
+        assert [video.name for video in true.videos] == ["left.mp4", "right.mp4"]
+        assert true.cameras[1].cam_from_world == pytest.approx(rig[1].cam_from_world)
+        return replace(found, views=found.views * 2, cameras=list(found.cameras) * 2)
+
+    rows = samples.samples(tmp_path, lifters=["auto", "dlt", "smplify"], capture=capture)
+    # What lifts one view meets the clip, what triangulates the take, auto both.
+    assert asked == [
+        ("walk", 1, "auto", 1.7),
+        ("walk", 1, "auto", None),
+        ("walk", 1, "smplify", 1.7),
+        ("walk", 1, "smplify", None),
+        ("pair", 2, "auto", None),
+        ("pair", 2, "dlt", None),
+    ]
+    value = {(row.sequence, row.views, row.lifter, row.metric): row.value for row in rows}
+    assert value["pair", 2, "dlt", "absolute_mpjpe"] == pytest.approx(0, abs=1e-6)
+    assert value["pair", 2, "truth", "jitter"] > 0
+    assert ("all", 2, "auto", "mpjpe") in value and ("all", 1, "auto", "mpjpe") in value
+
+
+def test_a_take_without_a_video_or_cameras_says_so(tmp_path: Path):
+    write_rig(tmp_path)
+    path = tmp_path / "pair" / "truth.npz"
+    assert truth.find(tmp_path)[-1] == path
+    (tmp_path / "pair" / "right.mp4").unlink()
+    with pytest.raises(InvalidData, match=r"right\.mp4, which is not there"):
+        truth.read(path)
+    (tmp_path / "pair" / "cams.json").write_text("{")
+    with pytest.raises(CalibrationError, match=r"cams\.json"):
+        truth.read(path)
 
 
 def part_of(found: SkeletonMotion, first: int, frames: int, fps: float = 30.0) -> Capture:
@@ -204,7 +265,7 @@ def test_a_capture_outside_the_truth_or_of_another_rate_is_refused(tmp_path: Pat
 
 def test_contacts_are_found_where_the_truth_has_none(tmp_path: Path):
     true = truth.read(write_truth(tmp_path, rotations=None, size=None))
-    assert true.rotations is None and true.camera.size == SIZE
+    assert true.rotations is None and true.cameras[0].size == SIZE
     agree = true.contacts == walker(FRAMES).contacts
     assert agree.mean() > 0.8
     assert "joint_pops" not in samples.score(captured(motion()), true)
