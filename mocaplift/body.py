@@ -20,6 +20,13 @@ from mocaplift.rotations import rotate
 from mocaplift.values import Layout, Motion3D, Skeleton, SkeletonMotion
 from mocaplift.weights import load_arrays, locate
 
+# Usual accelerations of points of the body (m/s^2): people at everyday and dance speed, 30 fps. Hands and feet
+# are driven harder than the trunk.
+ACCELERATIONS = {
+    "nose": 8.0, "eye": 8.0, "ear": 8.0, "shoulder": 7.0, "elbow": 12.0, "wrist": 20.0,
+    "hip": 6.0, "knee": 11.0, "ankle": 16.0, "big_toe": 18.0, "heel": 16.0,
+}  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class Body:
@@ -140,3 +147,10 @@ def attachments_of(
         name: (skeleton.layout.joints[bone], place)
         for name, bone, place in zip(BODY21.joints, body.bones, places, strict=True)
     }
+
+
+def usual_accelerations() -> Float[np.ndarray, "K"]:
+    """Return the usual acceleration of each body21 point, m/s^2."""
+    return np.array(
+        [next(a for part, a in ACCELERATIONS.items() if joint.endswith(part)) for joint in BODY21.joints]
+    )

@@ -20,10 +20,11 @@ from mocaplift.fit.skeleton import motion_of, pose_of
 from mocaplift.fit.solve import solve
 from mocaplift.fit.start import filled, pose_from_points
 from mocaplift.fit.terms import Ground, Observation, Strengths, Target
-from mocaplift.fit.windows import crossfaded, windows
+from mocaplift.fit.windows import crossfaded
 from mocaplift.layouts import BODY21, CONTACT_POINTS
 from mocaplift.rotations import slerp
 from mocaplift.values import Camera, Keypoints2D, Motion3D, SkeletonMotion
+from mocaplift.windows import windows
 
 __all__ = ["Fitter", "fit_skeleton", "settle"]
 

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from mocaplift.body import usual_accelerations
 from mocaplift.fit.banded import NormalEquations
 from mocaplift.fit.linearize import (
     NUM_UNKNOWNS,
@@ -33,7 +34,6 @@ from mocaplift.fit.terms import (
     Target,
     second_differences,
     spread_second_differences,
-    usual_accelerations,
 )
 from mocaplift.layouts import BODY21
 

@@ -1,4 +1,4 @@
-"""Long clips in pieces: windows that overlap, and the cross-fade that joins them again."""
+"""Pieces of a long clip joined to one pose by a cross-fade."""
 
 from __future__ import annotations
 
@@ -9,15 +9,6 @@ import numpy as np
 
 from mocaplift.fit.linearize import Pose
 from mocaplift.rotations import slerp
-
-
-def windows(frames: int, size: int, overlap: int) -> list[slice]:
-    """Return slices that cover all frames, each at most `size` long, neighbours sharing at least `overlap`."""
-    if frames <= size:
-        return [slice(0, frames)]
-    count = -(-(frames - overlap) // (size - overlap))
-    starts = np.linspace(0, frames - size, count).round().astype(int)
-    return [slice(int(start), int(start) + size) for start in starts]
 
 
 def crossfaded(pieces: Sequence[Pose], spans: Sequence[slice]) -> Pose:

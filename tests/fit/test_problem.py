@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mocaplift.body import usual_accelerations
 from mocaplift.cameras import intrinsics_from_fov, look_at, project
 from mocaplift.fit.linearize import NUM_UNKNOWNS, Pose, Tree, keypoints_of
 from mocaplift.fit.problem import Problem
@@ -16,7 +17,6 @@ from mocaplift.fit.terms import (
     Target,
     second_differences,
     spread_second_differences,
-    usual_accelerations,
 )
 from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24
 from mocaplift.rotations import about_axis

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mocaplift.fit.linearize import Pose
-from mocaplift.fit.windows import crossfaded, windows
+from mocaplift.fit.windows import crossfaded
 from mocaplift.rotations import about_axis, angle_between
+from mocaplift.windows import windows
 from tests.fit import toy
 
 
