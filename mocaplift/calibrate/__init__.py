@@ -85,9 +85,9 @@ def _of(module: str, attribute: str = "FORMAT") -> Callable[[], Format]:
 # Name to loader, in the order in which they are asked.
 READERS: dict[str, Callable[[], Format]] = {
     "cams.json": _of("cams_json"),
-    "pose2sim": _of("pose2sim"),
     "freemocap": _of("anipose", "FREEMOCAP"),
     "caliscope": _of("anipose", "CALISCOPE"),
+    "pose2sim": _of("pose2sim"),
     "anipose": _of("anipose"),
     "qualisys": _of("qualisys"),
     "theia": _of("qualisys", "THEIA"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from mocaplift.errors import CalibrationError
 
@@ -19,10 +20,14 @@ MOST_BYTES = 32 << 20
 MOST_TOML_BYTES = 4 << 20
 # As many bytes tell what kind of file it is.
 HEAD_BYTES = 4096
+# An element costs a hundred times its text in memory.
+MOST_XML_BYTES = 4 << 20
 # Marks of byte order at the start of a text, and what they mean.
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # What no TOML starts with: there "[" opens a table's name.
 _JSON_START = re.compile(r"\{|\[\s*[\[{]?\s*[\d\"{-]")
+# What no camera file has: own entities can grow without bounds (the "billion laughs") or name other files.
+_DECLARATIONS = re.compile(r"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,11 @@ class Source:
         return self._parsed_toml[0]
 
     @cached_property
+    def xml(self) -> ElementTree.Element | None:
+        """The root of the file if it is XML without declarations of its own, else None."""
+        return self._parsed_xml[0]
+
+    @cached_property
     def _parsed_json(self) -> tuple[Any, str]:
         if self.text is None or self.text.lstrip()[0] not in "{[":
             return None, "it is no JSON"
@@ -82,12 +92,30 @@ class Source:
 
     @cached_property
     def _parsed_toml(self) -> tuple[dict[str, Any] | None, str]:
-        if self.text is None or len(self.content) > MOST_TOML_BYTES:
+        if self.text is None:
+            return None, "it is no text"
+        if len(self.content) > MOST_TOML_BYTES:
             return None, f"it is larger than {MOST_TOML_BYTES >> 20} MB"
         try:
             return tomllib.loads(self.text), ""
         except (ValueError, RecursionError) as error:
             return None, _sentence(error)
+
+    @cached_property
+    def _parsed_xml(self) -> tuple[ElementTree.Element | None, str]:
+        text = (self.text or "").lstrip()
+        if not text.startswith("<"):
+            return None, "it is no XML"
+        if len(self.content) > MOST_XML_BYTES:
+            return None, f"it is XML of more than {MOST_XML_BYTES >> 20} MB"
+        if _DECLARATIONS.search(text):
+            return None, "it is XML that declares a document type or entities, which no camera file needs"
+        try:
+            return ElementTree.fromstring(text), ""
+        except ElementTree.ParseError as error:
+            return None, f"it is damaged XML: {error}"
+        except (ValueError, LookupError, RecursionError) as error:
+            return None, f"it is damaged XML: {_sentence(error)}"
 
     def nature(self) -> str:
         """Return what the file seems to be, and where it is damaged, for a message."""
@@ -99,7 +127,7 @@ class Source:
             return "it is not a text"
         start = self.text.lstrip()
         if start[0] == "<":
-            return "it is XML of another kind, or damaged XML"
+            return self._parsed_xml[1] or "its XML names no cameras"
         if self.json is not None:
             return "its JSON names no cameras"
         if _JSON_START.match(start):
