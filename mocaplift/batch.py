@@ -1,4 +1,4 @@
-"""Many clips in one call: one failure never stops the rest, and an interrupt loses nothing."""
+"""Many takes in one call: one failure never stops the rest, and an interrupt loses nothing."""
 
 import time
 import traceback
@@ -20,7 +20,7 @@ Status = Literal["done", "skipped", "failed", "interrupted", "not started"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one clip. `reports` has one entry a person; `trace` is the traceback of a failure."""
+    """What became of one take. `reports` has one entry a person; `trace` is the traceback of a failure."""
 
     job: Job
     status: Status
@@ -36,13 +36,13 @@ class Watcher(Protocol):
     """Who is told how a batch goes on."""
 
     def begin(self, job: Job, place: int, total: int) -> None:
-        """Hear that clip number `place` (from 1) of `total` is begun."""
+        """Hear that take number `place` (from 1) of `total` is begun."""
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
-        """Hear how far a stage of the present clip is; total is None where it is unknown."""
+        """Hear how far a stage of the present take is; total is None where it is unknown."""
 
     def end(self, outcome: Outcome) -> None:
-        """Hear what became of the present clip."""
+        """Hear what became of the present take."""
 
 
 Work = Callable[[Job, Progress], tuple[Status, Sequence[Mapping[str, Any]]]]
@@ -51,7 +51,7 @@ Work = Callable[[Job, Progress], tuple[Status, Sequence[Mapping[str, Any]]]]
 def run(jobs: Sequence[Job], work: Work, watcher: Watcher) -> list[Outcome]:
     """Return what became of every job, in order. No failure stops the rest; an interrupt (Ctrl-C) does.
 
-    Only the reports of finished clips are kept, so memory does not grow with the length of the batch.
+    Only the reports of finished takes are kept, so memory does not grow with the length of the batch.
     """
     outcomes: list[Outcome] = []
     try:
@@ -75,19 +75,20 @@ def _attempt(job: Job, work: Work, progress: Progress) -> Outcome:
         return Outcome(job, status, tuple(reports), time.monotonic() - begun)
     except MocapliftError as error:
         code, text, trace = error.exit_code, _placed(str(error), job), traceback.format_exc()
-    except Exception as error:  # a bug of ours must not take the other clips with it
+    except Exception as error:  # a bug of ours must not stop the other takes
         code, trace = UNEXPECTED, traceback.format_exc()
         text = f"unexpected {type(error).__name__}: {error}; this is a bug in mocaplift"
     return Outcome(job, "failed", (), time.monotonic() - begun, text, code, trace)
 
 
 def _placed(text: str, job: Job) -> str:
-    """Return a sentence that says which video it is about, as most do by themselves."""
-    return text if job.clip.name in text else f"{job.clip}: {text}"
+    """Return a sentence that says which take it is about, as most do by themselves."""
+    is_named = any(given.name in text for given in job.take.inputs)
+    return text if is_named else f"{job.take.title}: {text}"
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Return the exit code of a call: one clip's own, 6 where some of several failed, 130 for Ctrl-C."""
+    """Return the exit code of a call: one take's own, 6 where some of several failed, 130 for Ctrl-C."""
     failures = [outcome for outcome in outcomes if outcome.status == "failed"]
     if any(outcome.status == "interrupted" for outcome in outcomes):
         return INTERRUPTED
@@ -97,10 +98,14 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
 
 
 def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return the outcomes as plain values: `exit_code` and one entry a clip with its reports or its error."""
+    """Return the outcomes as plain values: `exit_code` and one entry a take with its reports or its error.
+
+    `input` is the video, or of several cameras the take they show; `videos` are all of them.
+    """
     clips = [
         {
-            "input": str(each.job.clip),
+            "input": each.job.take.label,
+            "videos": [str(clip) for clip in each.job.take.clips],
             "status": each.status,
             "seconds": each.seconds,
             "error": each.error or None,

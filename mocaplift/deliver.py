@@ -1,16 +1,18 @@
-"""One job from video to files: capture, export, overlay, report."""
+"""One job from videos to files: capture, export, overlays, report."""
 
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mocaplift
 from mocaplift import detect, export, lift, overlay, pipeline, report, resume, weights
 from mocaplift.batch import Progress, Status, Work
+from mocaplift.calibrate import Calibration, read_calibration
 from mocaplift.files import check_folder
 from mocaplift.jobs import Job
 from mocaplift.options import Options
@@ -22,7 +24,7 @@ _OF_DETECTOR = "detector_"
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be made of every clip: the options of the capture and those of its files."""
+    """What is to be made of every take: the options of the capture and those of its files."""
 
     options: Options = field(default_factory=Options)
     encoding: export.ExportOptions = field(default_factory=export.ExportOptions)
@@ -30,9 +32,9 @@ class Order:
 
 
 def worker(order: Order) -> Work:
-    """Return the work on one clip: skip it if it is finished, otherwise capture, export and report.
+    """Return the work on one take: skip it if it is finished, otherwise capture, export and report.
 
-    The detector is loaded once, when the first clip needs it.
+    The detector is loaded once, when the first take needs it.
 
     Raises:
         ConfigError: the lifter does not exist.
@@ -42,24 +44,27 @@ def worker(order: Order) -> Work:
         lift.load_lifter(order.options.lifter)
 
     def work(job: Job, progress: Progress) -> tuple[Status, Sequence[Mapping[str, Any]]]:
-        content = resume.checksum_of_clip(job.clip, progress)
-        fingerprint = resume.fingerprint(job, content, order.options, asdict(order.encoding))
+        content = resume.checksum_of_take(job.take, progress)
+        rig = None if job.take.calibration is None else read_calibration(job.take.calibration)
+        rig_sum = None if rig is None else resume.checksum_of_calibration(rig)
+        fingerprint = resume.fingerprint(job, content, order.options, asdict(order.encoding), rig_sum)
         before = [] if order.overwrite else resume.finished(job, fingerprint)
         if before:
             return "skipped", before
         if not order.overwrite:
             resume.refuse_foreign(job, content)
-        for path in [job.report(0), *job.results(0).values()]:
+        for path in [job.report(0), *job.files(0)]:
             check_folder(path.parent)
         if not detectors:
             detectors.append(load_detector_of(order.options))
         with _kept_warnings() as said:
-            captures = pipeline.capture([job.clip], None, detectors[0], order.options, progress)
+            captures = pipeline.capture(job.take.clips, rig, detectors[0], order.options, progress)
         made = {
             "input_sha256": content,
             "fingerprint": fingerprint,
             "people_written": len(captures),
             "warnings": said,
+            **({} if rig is None else _facts_of_rig(rig)),
         }
         return "done", [_deliver(each, job, order, made, progress) for each in captures]
 
@@ -86,39 +91,39 @@ def _deliver(
     interrupt left, and after them with their checksums.
     """
     person = int(str(capture.report.get("person", 1)))
-    files, place = job.results(person), job.report(person)
+    files, place = job.files(person), job.report(person)
     found: dict[str, Any] = {
         key: value for key, value in capture.report.items() if not key.startswith(_OF_DETECTOR)
     }
-    facts: dict[str, Any] = found | _facts_of_run(job, order, capture.report) | made
-    names = {suffix: resume.relative(path, place.parent) for suffix, path in files.items()}
-    report.write(place, facts | {"status": "started", "outputs": dict.fromkeys(names.values())})
+    facts: dict[str, Any] = found | _facts_of_run(job, order, capture) | made
+    names = [resume.relative(path, place.parent) for path in files]
+    report.write(place, facts | {"status": "started", "outputs": dict.fromkeys(names)})
     seconds = dict(facts.get("seconds") or {})
     try:
-        for suffix, path in files.items():
-            begun = time.monotonic()
-            _write(capture, path, suffix, order, progress)
-            stage = "overlay" if suffix == "overlay" else "export"
-            seconds[stage] = seconds.get(stage, 0.0) + time.monotonic() - begun
+        for path in job.results(person).values():
+            with _added(seconds, "export"):
+                export.export(capture, path, order.encoding)
+        for view, path in enumerate(job.overlays(person)):
+            with _added(seconds, "overlay"):
+                overlay.draw(capture, path, view=view, progress=partial(progress, _stage_of(job, view)))
     except Exception:
-        if not any(path.exists() for path in files.values()):
+        if not any(path.exists() for path in files):
             place.unlink(missing_ok=True)
         raise
-    outputs = {names[suffix]: resume.checksum(path) for suffix, path in files.items()}
+    outputs = {name: resume.checksum(path) for name, path in zip(names, files, strict=True)}
     facts |= {"status": "finished", "outputs": outputs, "seconds": seconds}
     report.write(place, facts)
     return report.ordered(facts)
 
 
-def _write(capture: Capture, path: Path, suffix: str, order: Order, progress: Progress) -> None:
-    if suffix == "overlay":
-        overlay.draw(capture, path, progress=lambda done, total: progress("overlay", done, total))
-    else:
-        export.export(capture, path, order.encoding)
+def _stage_of(job: Job, view: int) -> str:
+    """Return what the progress bar of an overlay says."""
+    return "overlay" if len(job.take.clips) == 1 else f"overlay {job.take.views[view]}"
 
 
-def _facts_of_run(job: Job, order: Order, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the report says of how a result was made; `found` is what the pipeline reports."""
+def _facts_of_run(job: Job, order: Order, capture: Capture) -> dict[str, Any]:
+    """Return what the report says of how a result was made."""
+    take, found = job.take, capture.report
     told = {
         key.removeprefix(_OF_DETECTOR): value for key, value in found.items() if key.startswith(_OF_DETECTOR)
     }
@@ -129,7 +134,8 @@ def _facts_of_run(job: Job, order: Order, found: Mapping[str, Any]) -> dict[str,
     licences[str(found.get("detector", "detector"))] = told.pop("licence", None)
     return {
         "mocaplift": mocaplift.__version__,
-        "input": str(job.clip.resolve()),
+        "input": str(Path(take.label).resolve()),
+        **({} if len(take.clips) == 1 else {"videos": _videos_of(capture)}),
         "options": asdict(order.options) | asdict(order.encoding),
         "detector_facts": told,
         "versions": report.versions(),
@@ -138,8 +144,19 @@ def _facts_of_run(job: Job, order: Order, found: Mapping[str, Any]) -> dict[str,
     }
 
 
+def _videos_of(capture: Capture) -> dict[str, str]:
+    """Return the path of every camera's video."""
+    pairs = zip(capture.cameras, capture.clips, strict=True)
+    return {camera.name: str(clip.path.resolve()) for camera, clip in pairs}
+
+
+def _facts_of_rig(calibration: Calibration) -> dict[str, Any]:
+    """Return what the report says of where the cameras come from."""
+    return {"calibration": str(calibration.path.resolve()), "calibration_format": calibration.format}
+
+
 class _Warnings(logging.Handler):
-    """Keeps the warnings of one clip for its report."""
+    """Keeps the warnings of one take for its report."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -149,6 +166,14 @@ class _Warnings(logging.Handler):
         """Keep a sentence once."""
         if record.getMessage() not in self.said:
             self.said.append(record.getMessage())
+
+
+@contextmanager
+def _added(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the time spent in the block to a stage."""
+    begun = time.monotonic()
+    yield
+    seconds[stage] = seconds.get(stage, 0.0) + time.monotonic() - begun
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which clips a call means, and where the results of each go. No video is opened here."""
+"""Where the results of each take go. No video is opened here."""
 
 import difflib
 import glob
@@ -9,13 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocaplift.errors import ConfigError, UnsupportedFormat
+from mocaplift.takes import OVERLAY_ENDING, VIDEO_SUFFIXES, Take
 
-# Containers that cameras, phones and editors write. Only used to look into folders: a file that is named is
-# opened whatever its suffix.
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"}
-    | {".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv", ".mxf"}
-)
 # What the stages add to a name before `.npz`.
 _STAGES = frozenset({".keypoints", ".lifted", ".motion"})
 REPORT_SUFFIX = ".report.json"
@@ -24,32 +19,41 @@ OVERLAY_SUFFIX = ".mp4"
 
 @dataclass(frozen=True)
 class Job:
-    """One clip and where its results go.
+    """One take and where its results go.
 
     Every result is named `stem` + suffix, or `stem_p3` + suffix where several people are captured and this is
-    number 3. `overlay` is the stem of the overlay video, None for none.
+    number 3. `overlay` is the stem of the overlay video, None for none; several cameras have one each, named
+    `overlay` + `.cam1.overlay.mp4`.
     """
 
-    clip: Path
+    take: Take
     stem: Path
     suffixes: tuple[str, ...]
     overlay: Path | None = None
     is_per_person: bool = False
 
     def results(self, person: int) -> dict[str, Path]:
-        """Return the files to write for a person: export suffix, or "overlay", to path."""
-        mark = f"_p{person}" if self.is_per_person else ""
-        files = {suffix: appended(self.stem, mark + suffix) for suffix in self.suffixes}
-        if self.overlay is not None:
-            files["overlay"] = appended(self.overlay, mark + OVERLAY_SUFFIX)
-        return files
+        """Return the motion files to write for a person: export suffix to path."""
+        mark = self._mark(person)
+        return {suffix: appended(self.stem, mark + suffix) for suffix in self.suffixes}
+
+    def overlays(self, person: int) -> list[Path]:
+        """Return the overlay videos to write for a person, one for each clip, or none where none is wanted."""
+        if self.overlay is None:
+            return []
+        mark = self._mark(person)
+        return [appended(self.overlay, mark + ending) for ending in self._overlay_endings()]
+
+    def files(self, person: int) -> list[Path]:
+        """Return everything to write for a person but the report."""
+        return [*self.results(person).values(), *self.overlays(person)]
 
     def report(self, person: int) -> Path:
         """Return where the report of a person goes."""
-        return appended(self.stem, (f"_p{person}" if self.is_per_person else "") + REPORT_SUFFIX)
+        return appended(self.stem, self._mark(person) + REPORT_SUFFIX)
 
     def reports(self) -> list[Path]:
-        """Return the reports that earlier runs left for this job, of everybody in the clip."""
+        """Return the reports that earlier runs left for this job, of everybody in the take."""
         if not self.is_per_person:
             return [path for path in [self.report(0)] if path.is_file()]
         pattern = glob.escape(str(self.stem)) + "_p*" + REPORT_SUFFIX
@@ -58,40 +62,25 @@ class Job:
     def existing(self) -> list[Path]:
         """Return the results that are on the disk already, whoever made them."""
         if not self.is_per_person:
-            return [path for path in self.results(0).values() if path.exists()]
-        stems = [(self.stem, suffix) for suffix in self.suffixes]
+            return [path for path in self.files(0) if path.exists()]
+        named = [(self.stem, suffix) for suffix in self.suffixes]
         if self.overlay is not None:
-            stems.append((self.overlay, OVERLAY_SUFFIX))
-        patterns = [glob.escape(str(stem)) + "_p*" + suffix for stem, suffix in stems]
+            named += [(self.overlay, ending) for ending in self._overlay_endings()]
+        patterns = [glob.escape(str(stem)) + "_p*" + glob.escape(ending) for stem, ending in named]
         return sorted(Path(path) for pattern in patterns for path in glob.glob(pattern))
+
+    def _mark(self, person: int) -> str:
+        return f"_p{person}" if self.is_per_person else ""
+
+    def _overlay_endings(self) -> list[str]:
+        if len(self.take.clips) == 1:
+            return [OVERLAY_SUFFIX]
+        return [f".{view}{OVERLAY_ENDING}" for view in self.take.views]
 
 
 def appended(stem: Path, ending: str) -> Path:
     """Return the path with text added to its name; unlike `with_suffix` it keeps dots: `take.2` stays."""
     return stem.with_name(stem.name + ending)
-
-
-def find_clips(arguments: Iterable[str]) -> list[Path]:
-    """Return the clips that the arguments mean: files, folders (their videos, sorted), or patterns (`*.mp4`).
-
-    A clip that is named twice comes once. Something that does not exist, or a folder without videos, is
-    returned as it is: opening it fails later, alone, with its own message.
-    """
-    clips: dict[str, Path] = {}
-    for argument in arguments:
-        for path in _expand(argument):
-            clips.setdefault(os.path.abspath(path), path)
-    return list(clips.values())
-
-
-def _expand(argument: str) -> list[Path]:
-    path = Path(argument)
-    if path.is_dir():
-        videos = [each for each in path.iterdir() if each.suffix.lower() in VIDEO_SUFFIXES and each.is_file()]
-        return sorted(each for each in videos if not each.name.startswith(".")) or [path]
-    if not path.exists() and glob.has_magic(argument):
-        return [Path(each) for each in sorted(glob.glob(argument, recursive=True))] or [path]
-    return [path]
 
 
 def choose_formats(names: Sequence[str], suffixes: Collection[str]) -> tuple[str, ...]:
@@ -119,7 +108,7 @@ def split_suffix(name: str, suffixes: Collection[str]) -> tuple[str, str]:
 
 
 def plan(
-    clips: Sequence[Path],
+    takes: Sequence[Take],
     output: str | None,
     formats: Sequence[str],
     suffixes: Collection[str],
@@ -127,36 +116,37 @@ def plan(
     overlay: str | None = None,
     is_per_person: bool = False,
 ) -> list[Job]:
-    """Return what to make of each clip and where.
+    """Return what to make of each take and where.
 
     Args:
-        clips: what to capture.
-        output: a file (its suffix is its format; for one clip only), a folder, or None: beside each clip.
+        takes: what to capture.
+        output: a file (its suffix is its format; for one take only), a folder, or None: beside each take's videos.
         formats: names of formats; none means BVH, or what the output's suffix says.
         suffixes: the export suffixes there are.
-        overlay: a .mp4 file (for one clip only) or a folder, for videos with the result drawn in.
+        overlay: a .mp4 file (for one take only) or a folder, for videos with the result drawn in.
         is_per_person: whether results carry the person's number.
 
     Raises:
-        ConfigError: several clips into one file, or a result would replace its own video.
+        ConfigError: several takes into one file, or a result would replace a video or the calibration.
         UnsupportedFormat: a format or the output's suffix is unknown.
     """
     chosen = choose_formats(formats, suffixes)
     target, own_suffix = _parse_output(output, suffixes)
-    if own_suffix and len(clips) > 1:
-        raise ConfigError(f"{output} is one file, but there are {len(clips)} videos; give a folder to -o")
+    what = "videos" if all(len(take.clips) == 1 for take in takes) else "takes"
+    if own_suffix and len(takes) > 1:
+        raise ConfigError(f"{output} is one file, but there are {len(takes)} {what}; give a folder to -o")
     chosen = tuple(dict.fromkeys(([own_suffix] if own_suffix else []) + list(chosen))) or (".bvh",)
     drawn, is_video = _parse_overlay(overlay)
-    if is_video and len(clips) > 1:
+    if is_video and len(takes) > 1:
         raise ConfigError(
-            f"{overlay} is one file, but there are {len(clips)} videos; give a folder to --overlay"
+            f"{overlay} is one file, but there are {len(takes)} {what}; give a folder to --overlay"
         )
-    names = _distinct_names(clips, is_flat=target is not None or drawn is not None)
+    names = _distinct_names(takes, is_flat=target is not None or drawn is not None)
     jobs = []
-    for clip, name in zip(clips, names, strict=True):
-        stem = target if own_suffix and target else (target or clip.parent) / name
-        above = None if drawn is None else drawn if is_video else drawn / f"{name}.overlay"
-        job = Job(clip, stem, chosen, above, is_per_person)
+    for take, name in zip(takes, names, strict=True):
+        stem = target if own_suffix and target else (target or take.folder) / name
+        above = None if drawn is None else _overlay_stem(take, drawn if is_video else drawn / name, is_video)
+        job = Job(take, stem, chosen, above, is_per_person)
         _refuse_input(job)
         jobs.append(job)
     return jobs
@@ -218,46 +208,61 @@ def _parse_overlay(overlay: str | None) -> tuple[Path | None, bool]:
     return path, False
 
 
-def _distinct_names(clips: Sequence[Path], *, is_flat: bool) -> list[str]:
-    """Return a name for each clip's results such that no two clips share one in the same folder.
+def _overlay_stem(take: Take, stem: Path, is_named: bool) -> Path:
+    """Return the stem with "overlay" in it once: what several cameras' endings say, a single one's do not."""
+    if len(take.clips) > 1:
+        return stem.with_name(stem.name.removesuffix(".overlay") or stem.name)
+    return stem if is_named else appended(stem, ".overlay")
 
-    A name is the clip's stem; clips that would collide add their container (`walk_mov`), and if that is not
-    enough, the folder they are in (`monday_walk`), and then a number. Names depend on the call alone, so that
-    a second run finds the results of the first.
+
+def _distinct_names(takes: Sequence[Take], *, is_flat: bool) -> list[str]:
+    """Return a name for each take's results such that no two takes share one in the same folder.
+
+    A clip that would collide adds its container (`walk_mov`), and if that is not enough, the folder it is in
+    (`monday_walk`), and then a number. Names depend on the call alone, so that a second run finds the results of
+    the first.
     """
 
-    def place(clip: Path) -> str:
-        return "" if is_flat else str(clip.parent.resolve())
+    def place(take: Take) -> str:
+        return "" if is_flat else str(take.folder.resolve())
 
-    candidates = [
-        [clip.stem, clip.stem + clip.suffix.replace(".", "_"), f"{clip.resolve().parent.name}_{clip.stem}"]
-        for clip in clips
-    ]
+    candidates = [_names(take) for take in takes]
     names = [options[0] for options in candidates]
     for level in range(1, 3):
         # Case is ignored: two files that differ in case alone are one on Windows and macOS.
-        counts = Counter((place(clip), name.lower()) for clip, name in zip(clips, names, strict=True))
+        counts = Counter((place(take), name.lower()) for take, name in zip(takes, names, strict=True))
         names = [
-            options[level] if counts[place(clip), name.lower()] > 1 else name
-            for clip, name, options in zip(clips, names, candidates, strict=True)
+            options[level] if counts[place(take), name.lower()] > 1 else name
+            for take, name, options in zip(takes, names, candidates, strict=True)
         ]
     taken: set[tuple[str, str]] = set()
     numbered = []
-    for clip, name in zip(clips, names, strict=True):
+    for take, name in zip(takes, names, strict=True):
         free, number = name, 1
-        while (place(clip), free.lower()) in taken:
+        while (place(take), free.lower()) in taken:
             number += 1
             free = f"{name}_{number}"
-        taken.add((place(clip), free.lower()))
+        taken.add((place(take), free.lower()))
         numbered.append(free)
     return numbered
 
 
+def _names(take: Take) -> tuple[str, str, str]:
+    """Return what a take's results may be called: its name, one with the container, one with the folder."""
+    folder = take.folder.resolve()
+    if len(take.clips) > 1:
+        above = folder.parent if folder.name == take.name else folder
+        return take.name, take.name, f"{above.name}_{take.name}"
+    suffix = take.clips[0].suffix.replace(".", "_")
+    return take.name, take.name + suffix, f"{folder.name}_{take.name}"
+
+
 def _refuse_input(job: Job) -> None:
-    clip = job.clip.resolve()
-    for path in [*job.results(0).values(), job.report(0)]:
-        if path.resolve() == clip or (path.exists() and job.clip.exists() and path.samefile(job.clip)):
-            raise ConfigError(f"{path} is the input itself and would be overwritten; choose another name")
+    for path in [*job.files(0), job.report(0)]:
+        for given in job.take.inputs:
+            is_same = path.exists() and given.exists() and path.samefile(given)
+            if is_same or path.resolve() == given.resolve():
+                raise ConfigError(f"{path} is the input itself and would be overwritten; choose another name")
 
 
 def _advice(wrong: str, known: Iterable[str]) -> str:

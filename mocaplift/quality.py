@@ -1,7 +1,8 @@
 """How good a result is, in numbers that need no ground truth. Every report carries them.
 
 They say what a viewer would see: does the body cover the person in the picture, do feet slide, does it shake,
-does anything snap, does it sink into the floor. None says that the depth is right: one camera cannot know.
+does anything snap, does it sink into the floor. None says that the depth is right: one camera cannot know; several
+that agree do.
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ def measure(
     cameras: Sequence[Camera] = (),
     *,
     joints: Motion3D | None = None,
-) -> dict[str, float]:
+) -> dict[str, float | dict[str, float]]:
     """Return the figures of a result; `keypoints` are those that ride on the motion's bones, world metres.
 
-    `joints` are the points before the fit; with them, the constancy of their bone lengths is told as well.
-    A figure that nothing speaks for (no view, no contact) is NaN.
+    `joints` are the points before the fit; with them, the constancy of their bone lengths is told as well. Several
+    views have figures of their own, by the names of their cameras. A figure that nothing speaks for (no view, no
+    contact) is NaN.
 
     Raises:
         InvalidData: the parts have different lengths.
@@ -50,7 +52,9 @@ def measure(
     if len(lengths) > 1 or len(views) != len(cameras):
         raise InvalidData(f"parts of one result have different lengths: {sorted(lengths)}")
     feet = keypoints.xyz[:, keypoints.layout.index(*CONTACT_POINTS)]
-    found = reprojection(keypoints, views, cameras)
+    found: dict[str, float | dict[str, float]] = {**reprojection(keypoints, views, cameras)}
+    if len(views) > 1:
+        found |= by_camera(keypoints, views, cameras)
     found |= {
         "contact_share": float(contacts.any(axis=1).mean()) if len(contacts) else np.nan,
         "foot_slide_mm": foot_slide(feet, contacts),
@@ -92,6 +96,20 @@ def reprojection(
         "reprojection_p95_px": _percentile(pixels, 95.0),
         "reprojection_share": _percentile(relative, 50.0),
     }
+
+
+def by_camera(
+    keypoints: Motion3D, views: Sequence[Keypoints2D], cameras: Sequence[Camera]
+) -> dict[str, dict[str, float]]:
+    """Return how far the body is from what each camera's detector saw (median, px), and how often that saw it.
+
+    A camera whose figure is far above the others' was moved after it was calibrated, or runs on another clock.
+    """
+    errors, shares = {}, {}
+    for view, camera in zip(views, cameras, strict=True):
+        errors[camera.name] = reprojection(keypoints, [view], [camera])["reprojection_px"]
+        shares[camera.name] = float((view.conf > 0).any(axis=1).mean()) if len(view.conf) else np.nan
+    return {"camera_reprojection_px": errors, "camera_seen_share": shares}
 
 
 def foot_slide(

@@ -1,6 +1,6 @@
 """The report beside every result: what was found, what was assumed, how good it is, and what made it.
 
-One flat JSON object with the keys of `KEYS`; seven of them hold one level of names and values.
+One flat JSON object with the keys of `KEYS`; some of them hold one level of names and values.
 """
 
 import importlib.metadata
@@ -20,11 +20,26 @@ KEYS: dict[str, str] = {
     # the run
     "status": "`finished`, or `started` where the run was interrupted while it wrote",
     "mocaplift": "version that made this",
-    "input": "path of the video",
-    "input_sha256": "checksum of the video's bytes",
-    "fingerprint": "checksum of video, options, version and weights: the same again means nothing to do",
+    "input": "path of the video, or of the folder of several cameras' videos",
+    "input_sha256": "checksum of the video's bytes, or of the checksums of several videos",
+    "fingerprint": "checksum of videos, cameras, options, version and weights: the same again means nothing to do",
     "options": "every option of the capture by name; null is automatic",
     "outputs": "checksum of every file written, by its name",
+    # several cameras
+    "videos": "path of every camera's video",
+    "calibration": "path of the file that describes the cameras",
+    "calibration_format": "which program's format it has",
+    "calibration_unit": "unit of its lengths, as it says or as the bodies seen tell",
+    "calibration_up_source": "how the upward direction is known: `file` or `bodies`",
+    "calibration_reading": "how its numbers had to be read to agree with what the cameras saw",
+    "calibration_px": "how well the cameras agree on where the body is, median (px)",
+    "calibration_unchecked": "cameras that saw too little for this to be known of them",
+    "calibration_notes": "what else was noticed about the cameras, in sentences",
+    "sync_source": "how the videos share a clock: `same clock`, `motion`, `sound` or `given`",
+    "sync_offsets_s": "what was added to every camera's own time (s)",
+    "sync_confidence": "how sure each of these is, 0 to 1",
+    "camera_seen_share": "share of the frames in which each camera sees the person",
+    "camera_reprojection_px": "distance between keypoints and the solved body in each picture, median (px)",
     # the clock and the picture
     "fps": "frames per second of the motion",
     "fps_exact": "the same as a fraction, as in 30000/1001",

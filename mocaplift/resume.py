@@ -1,7 +1,7 @@
 """What earlier runs left: is it finished, is it ours, may it be replaced?
 
-What is finished is decided by fingerprint - the video's bytes, the options, our version and weights - and by
-the checksums of the results, never by whether a file of the right name exists.
+What is finished is decided by fingerprint - the videos' bytes, their cameras, the options, our version and
+weights - and by the checksums of the results, never by whether a file of the right name exists.
 """
 
 import hashlib
@@ -13,17 +13,31 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import mocaplift
 from mocaplift import report, weights
+from mocaplift.calibrate import Calibration
 from mocaplift.errors import InvalidData, OutputError, VideoError
-from mocaplift.jobs import VIDEO_SUFFIXES, Job
+from mocaplift.jobs import Job
 from mocaplift.options import Options
+from mocaplift.takes import VIDEO_SUFFIXES, Take
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20  # bytes read at a time for a checksum
 # Options that name files: what counts is what is in them.
 _FILE_OPTIONS = ("detector_config", "detector_weights")
+
+
+def checksum_of_take(take: Take, progress: Callable[[str, int, int | None], None]) -> str:
+    """Return the SHA-256 of a video's bytes, or of several videos' checksums in their order.
+
+    Raises:
+        VideoError: one of them does not exist, is a folder without videos, is empty, or cannot be read.
+    """
+    sums = [checksum_of_clip(clip, progress) for clip in take.clips]
+    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
 def checksum_of_clip(clip: Path, progress: Callable[[str, int, int | None], None]) -> str:
@@ -63,10 +77,24 @@ def checksum(path: Path, progress: Callable[[str, int, int | None], None] | None
     return digest.hexdigest()
 
 
-def fingerprint(job: Job, content: str, options: Options, export: Mapping[str, Any]) -> str:
+def checksum_of_calibration(calibration: Calibration) -> str:
+    """Return the SHA-256 of what a calibration says, whatever files in whatever format say it."""
+    said = {"unit": calibration.unit, "up": calibration.up, "sizes": calibration.sizes_known}
+    digest = hashlib.sha256(json.dumps(said).encode())
+    for camera in calibration.cameras:
+        digest.update(json.dumps([camera.name, *camera.size]).encode())
+        for array in (camera.intrinsics, camera.distortion, camera.cam_from_world):
+            digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint(
+    job: Job, content: str, options: Options, export: Mapping[str, Any], cameras: str | None = None
+) -> str:
     """Return the checksum of everything that decides what a job's results hold.
 
-    `content` is the checksum of the video. Paths of the video and the results do not count.
+    `content` is the checksum of the videos, `cameras` that of their calibration if they have one. Paths of the
+    videos and the results do not count.
     """
     chosen = asdict(options)
     for name in _FILE_OPTIONS:
@@ -74,6 +102,7 @@ def fingerprint(job: Job, content: str, options: Options, export: Mapping[str, A
             chosen[name] = checksum(Path(chosen[name]))
     facts = {
         "content": content,
+        "cameras": cameras,
         "options": chosen,
         "export": dict(export),
         "suffixes": sorted(job.suffixes),
@@ -109,20 +138,21 @@ def finished(job: Job, wanted: str) -> list[dict[str, Any]]:
 def refuse_foreign(job: Job, content: str) -> None:
     """Raise unless every result that is there already may be replaced.
 
-    That is so for what we made from this very video and nobody changed since, and for what an interrupted run
+    That is so for what we made from these very videos and nobody changed since, and for what an interrupted run
     of ours began: both can be made again.
 
     Raises:
         OutputError: a result would replace somebody's work.
     """
     ours: set[Path] = set()
+    named = sorted(str(clip.resolve()) for clip in job.take.clips)
     for path, facts in _reports(job):
-        if facts.get("input_sha256") == content or facts.get("input") == str(job.clip.resolve()):
+        if facts.get("input_sha256") == content or _videos_of(facts) == named:
             ours.update(_own_files(path, facts))
     for path in job.existing():
         if path.resolve() not in ours:
             raise OutputError(
-                f"{path} is there already, and mocaplift did not make it from {job.clip.name} or it was changed "
+                f"{path} is there already, and mocaplift did not make it from {job.take.short} or it was changed "
                 "since; give --overwrite to replace it, or another place with -o"
             )
 
@@ -143,6 +173,12 @@ def _reports(job: Job) -> list[tuple[Path, dict[str, Any]]]:
         except InvalidData as error:
             log.warning("%s", error)
     return found
+
+
+def _videos_of(facts: Mapping[str, Any]) -> list[str]:
+    """Return the paths of the videos that a report is about, sorted."""
+    videos = facts.get("videos")
+    return sorted(map(str, videos.values())) if isinstance(videos, dict) else [str(facts.get("input"))]
 
 
 def _is_unchanged(path: Path, facts: Mapping[str, Any]) -> bool:

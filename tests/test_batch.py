@@ -14,6 +14,7 @@ from mocaplift.batch import Outcome
 from mocaplift.errors import NoPersonFound, OutputError, VideoError
 from mocaplift.jobs import Job
 from mocaplift.options import Options
+from mocaplift.takes import single
 
 
 class Log:
@@ -25,7 +26,7 @@ class Log:
         self.stages: list[tuple[str, int, int | None]] = []
 
     def begin(self, job: Job, place: int, total: int) -> None:
-        self.begun.append((job.clip.name, place, total))
+        self.begun.append((job.take.short, place, total))
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
         self.stages.append((stage, done, total))
@@ -35,21 +36,21 @@ class Log:
 
 
 def jobs_named(*names: str) -> list[Job]:
-    return [Job(Path(f"{name}.mp4"), Path(name), (".bvh",)) for name in names]
+    return [Job(single(Path(f"{name}.mp4")), Path(name), (".bvh",)) for name in names]
 
 
 def work_that_raises(failures: dict[str, BaseException]) -> batch.Work:
     def work(job, progress):
         progress("solve", 1, 2)
-        if job.clip.stem in failures:
-            raise failures[job.clip.stem]
-        return "done", [{"input": str(job.clip)}]
+        if job.take.clips[0].stem in failures:
+            raise failures[job.take.clips[0].stem]
+        return "done", [{"input": job.take.label}]
 
     return work
 
 
 def statuses(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    return {outcome.job.clip.stem: outcome.status for outcome in outcomes}
+    return {outcome.job.take.clips[0].stem: outcome.status for outcome in outcomes}
 
 
 class TestRun:
@@ -103,11 +104,11 @@ class TestRun:
     def test_an_interrupt_between_two_clips_is_one_too(self, moment: str, expected: dict[str, str]) -> None:
         class Impatient(Log):
             def begin(self, job: Job, place: int, total: int) -> None:
-                if moment == f"begin {job.clip.stem}":
+                if moment == f"begin {job.take.clips[0].stem}":
                     raise KeyboardInterrupt
 
             def end(self, outcome: Outcome) -> None:
-                if moment == f"end {outcome.job.clip.stem}" and outcome.status == "done":
+                if moment == f"end {outcome.job.take.clips[0].stem}" and outcome.status == "done":
                     raise KeyboardInterrupt
 
         assert statuses(batch.run(jobs_named("a", "b", "c"), work_that_raises({}), Impatient())) == expected
@@ -121,7 +122,7 @@ class TestRun:
         def work(job, progress):
             big = Big()
             alive.append(weakref.ref(big))
-            if job.clip.stem == "b":
+            if job.take.clips[0].stem == "b":
                 raise VideoError("a failure keeps no frame of the stack alive either")
             return "done", [{"frames": 3}]
 
@@ -145,11 +146,15 @@ class TestRun:
 def job(tmp_path: Path) -> Job:
     clip = tmp_path / "walk.mp4"
     clip.write_bytes(b"pixels")
-    return Job(clip, tmp_path / "out" / "walk", (".bvh",))
+    return Job(single(clip), tmp_path / "out" / "walk", (".bvh",))
+
+
+def clip_of(job: Job) -> Path:
+    return job.take.clips[0]
 
 
 def mark_of(job: Job, options: Options | None = None, export: dict | None = None) -> str:
-    content = resume.checksum_of_clip(job.clip, lambda *_: None)
+    content = resume.checksum_of_take(job.take, lambda *_: None)
     return resume.fingerprint(job, content, options or Options(), export or {"unit": "cm"})
 
 
@@ -160,7 +165,7 @@ def leave_results(
     for person in people:
         names = {}
         place = job.report(person)
-        for path in job.results(person).values():
+        for path in job.files(person):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(f"motion of {person} for {path.name}".encode())
             names[resume.relative(path, place.parent)] = (
@@ -168,8 +173,8 @@ def leave_results(
             )
         facts = {
             "status": status,
-            "input": str(job.clip.resolve()),
-            "input_sha256": resume.checksum(job.clip),
+            "input": str(clip_of(job).resolve()),
+            "input_sha256": resume.checksum(clip_of(job)),
             "fingerprint": mark or mark_of(job),
             "people_written": len(people),
             "outputs": names,
@@ -181,8 +186,8 @@ class TestFingerprint:
     def test_it_is_the_same_for_the_same_work(self, job: Job, tmp_path: Path) -> None:
         copy = tmp_path / "elsewhere" / "copy.mp4"
         copy.parent.mkdir()
-        copy.write_bytes(job.clip.read_bytes())
-        assert mark_of(job) == mark_of(replace(job, clip=copy, stem=tmp_path / "other"))
+        copy.write_bytes(clip_of(job).read_bytes())
+        assert mark_of(job) == mark_of(replace(job, take=single(copy), stem=tmp_path / "other"))
 
     def test_everything_that_decides_the_result_changes_it(
         self, job: Job, monkeypatch, tmp_path: Path
@@ -195,7 +200,7 @@ class TestFingerprint:
             mark_of(replace(job, suffixes=(".bvh", ".npz"))),
             mark_of(replace(job, overlay=tmp_path / "check")),
         ]
-        job.clip.write_bytes(b"other pixels")
+        clip_of(job).write_bytes(b"other pixels")
         marks.append(mark_of(job))
         monkeypatch.setattr("mocaplift.__version__", "99.0")
         marks.append(mark_of(job))
@@ -261,7 +266,7 @@ class TestFinished:
 
 class TestRefuseForeign:
     def check_may_write(self, job: Job) -> None:
-        resume.refuse_foreign(job, resume.checksum(job.clip))
+        resume.refuse_foreign(job, resume.checksum(clip_of(job)))
 
     def test_an_empty_place_is_fine(self, job: Job) -> None:
         self.check_may_write(job)
@@ -276,7 +281,7 @@ class TestRefuseForeign:
     def test_our_own_result_of_the_same_video_may_be_made_again(self, job: Job) -> None:
         leave_results(job, mark="of other options")
         self.check_may_write(job)
-        job.clip.write_bytes(b"the same file, rendered again")
+        clip_of(job).write_bytes(b"the same file, rendered again")
         self.check_may_write(job)
 
     def test_our_own_result_that_was_edited_is_never_replaced(self, job: Job) -> None:
@@ -290,7 +295,7 @@ class TestRefuseForeign:
         other = tmp_path / "other.mp4"
         other.write_bytes(b"other pixels")
         with pytest.raises(OutputError):
-            self.check_may_write(replace(job, clip=other))
+            self.check_may_write(replace(job, take=single(other)))
 
     def test_what_an_interrupt_left_may_be_replaced(self, job: Job) -> None:
         leave_results(job, status="started")

@@ -21,6 +21,7 @@ from mocaplift.detect import DETECTORS
 from mocaplift.jobs import Job
 from mocaplift.lift import AUTO, LIFTERS
 from mocaplift.options import FOOT_LOCKS, PERSON_POLICIES
+from mocaplift.takes import single
 from tests.fit.test_smpl import arrays
 from tests.walker import walker
 
@@ -201,10 +202,10 @@ class TestMissingLibraries:
     def test_they_are_sentences_that_say_what_to_install(
         self, here: Path, monkeypatch: pytest.MonkeyPatch, reason: str, advice: str
     ) -> None:
-        def fail(paths: object) -> None:
+        def fail(*_: object) -> None:
             raise ImportError(reason)
 
-        monkeypatch.setattr("mocaplift.jobs.find_clips", fail)
+        monkeypatch.setattr("mocaplift.takes.find_takes", fail)
         shown = call("video.mp4")
         assert shown.exit_code == 1
         assert shown.stderr.startswith(f"error: {reason}; ")
@@ -337,7 +338,7 @@ class TestSummary:
 
 
 def outcome(status: str = "done", **changes) -> Outcome:
-    job = Job(Path("takes/walk [1].mp4"), Path("out"), (".bvh",))
+    job = Job(single(Path("takes/walk [1].mp4")), Path("out"), (".bvh",))
     return Outcome(
         job, status, **({"reports": (FACTS,), "seconds": 3.0} if status == "done" else {}) | changes
     )

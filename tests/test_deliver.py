@@ -16,6 +16,7 @@ from mocaplift.errors import ConfigError, OutputError, VideoError
 from mocaplift.jobs import Job
 from mocaplift.layouts import BODY21
 from mocaplift.options import Options
+from mocaplift.takes import single
 from mocaplift.values import Camera, Capture, Keypoints2D
 from tests.walker import walker
 
@@ -68,7 +69,7 @@ def work(job: Job, order: Order | None = None):
 
 
 def job_of(clip: Path, **changes) -> Job:
-    return replace(Job(clip, clip.parent / "out" / "walk", (".bvh", ".npz")), **changes)
+    return replace(Job(single(clip), clip.parent / "out" / "walk", (".bvh", ".npz")), **changes)
 
 
 def test_results_overlay_and_report_are_written(clip: Path, people: list[int]) -> None:

@@ -1,11 +1,13 @@
-"""Which clips a call means and where results go: no two results in one place, none over a video."""
+"""Where results go: no two in one place, none over a video."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from mocaplift.errors import ConfigError, UnsupportedFormat
-from mocaplift.jobs import choose_formats, find_clips, plan, split_suffix, stage_file
+from mocaplift.jobs import Job, choose_formats, plan, split_suffix, stage_file
+from mocaplift.takes import Take, find_takes, single
 
 SUFFIXES = (".bvh", ".npz", ".smpl.npz")
 
@@ -18,34 +20,12 @@ def make(folder: Path, *names: str) -> list[Path]:
     return paths
 
 
+def planned(clips: Sequence[Path], *args, **options) -> list[Job]:
+    return plan([single(clip) for clip in clips], *args, **options)
+
+
 def targets(*args, **options) -> list[list[Path]]:
-    return [list(job.results(1).values()) for job in plan(*args, **options)]
-
-
-class TestFindClips:
-    def test_a_folder_means_its_videos_sorted_and_nothing_else(self, tmp_path: Path) -> None:
-        make(tmp_path, "b.mp4", "a.MOV", "notes.txt", ".hidden.mp4", "deeper/c.mp4")
-        (tmp_path / "folder.mp4").mkdir()
-        assert [path.name for path in find_clips([str(tmp_path)])] == ["a.MOV", "b.mp4"]
-
-    def test_a_folder_without_videos_stays_so_that_it_fails_alone(self, tmp_path: Path) -> None:
-        assert find_clips([str(tmp_path)]) == [tmp_path]
-
-    def test_a_pattern_that_the_shell_left_is_expanded(self, tmp_path: Path) -> None:
-        make(tmp_path, "t2.mp4", "t1.mp4", "t1.bvh")
-        assert [path.name for path in find_clips([f"{tmp_path}/t*.mp4"])] == ["t1.mp4", "t2.mp4"]
-
-    def test_a_file_whose_name_looks_like_a_pattern_is_that_file(self, tmp_path: Path) -> None:
-        (clip,) = make(tmp_path, "take[1].mp4")
-        make(tmp_path, "take1.mp4")
-        assert find_clips([str(clip)]) == [clip]
-
-    def test_the_same_clip_named_twice_comes_once(self, tmp_path: Path) -> None:
-        (clip,) = make(tmp_path, "a.mp4")
-        assert find_clips([str(clip), str(tmp_path), f"{tmp_path}/../{tmp_path.name}/a.mp4"]) == [clip]
-
-    def test_what_is_missing_stays(self) -> None:
-        assert find_clips(["no such.mp4", "none*.mp4"]) == [Path("no such.mp4"), Path("none*.mp4")]
+    return [list(job.results(1).values()) for job in planned(*args, **options)]
 
 
 class TestFormats:
@@ -93,7 +73,7 @@ class TestPlan:
     def test_an_unknown_suffix_is_refused_with_advice(self, tmp_path: Path) -> None:
         clips = make(tmp_path, "walk.mp4")
         with pytest.raises(UnsupportedFormat, match=r"-o out\.bhv: .*did you mean '\.bvh'.*write out\.bhv/"):
-            plan(clips, "out.bhv", [], SUFFIXES)
+            planned(clips, "out.bhv", [], SUFFIXES)
 
     def test_a_folder_may_have_dots(self, tmp_path: Path) -> None:
         clips = make(tmp_path, "walk.mp4")
@@ -104,9 +84,9 @@ class TestPlan:
     def test_several_videos_do_not_go_into_one_file(self, tmp_path: Path) -> None:
         clips = make(tmp_path, "a.mp4", "b.mp4")
         with pytest.raises(ConfigError, match=r"out\.bvh is one file, but there are 2 videos"):
-            plan(clips, "out.bvh", [], SUFFIXES)
+            planned(clips, "out.bvh", [], SUFFIXES)
         with pytest.raises(ConfigError, match=r"check\.mp4 is one file"):
-            plan(clips, None, [], SUFFIXES, overlay="check.mp4")
+            planned(clips, None, [], SUFFIXES, overlay="check.mp4")
 
     @pytest.mark.parametrize(
         "names",
@@ -143,21 +123,22 @@ class TestPlan:
 
     def test_people_are_numbered(self, tmp_path: Path) -> None:
         clips = make(tmp_path, "walk.mp4")
-        (job,) = plan(clips, str(tmp_path / "o.bvh"), [], SUFFIXES, overlay="c.mp4", is_per_person=True)
-        assert job.results(3) == {".bvh": tmp_path / "o_p3.bvh", "overlay": Path("c_p3.mp4")}
+        (job,) = planned(clips, str(tmp_path / "o.bvh"), [], SUFFIXES, overlay="c.mp4", is_per_person=True)
+        assert job.results(3) == {".bvh": tmp_path / "o_p3.bvh"}
+        assert job.overlays(3) == [Path("c_p3.mp4")]
         assert job.report(3) == tmp_path / "o_p3.report.json"
 
     def test_overlays_go_to_a_folder_under_the_clips_names(self, tmp_path: Path) -> None:
         clips = make(tmp_path, "a.mp4", "b.mp4")
-        jobs = plan(clips, None, [], SUFFIXES, overlay=str(tmp_path))
-        assert [job.results(1)["overlay"] for job in jobs] == [
-            tmp_path / "a.overlay.mp4",
-            tmp_path / "b.overlay.mp4",
+        jobs = planned(clips, None, [], SUFFIXES, overlay=str(tmp_path))
+        assert [job.overlays(1) for job in jobs] == [
+            [tmp_path / "a.overlay.mp4"],
+            [tmp_path / "b.overlay.mp4"],
         ]
 
     def test_an_overlay_of_another_kind_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(UnsupportedFormat, match=r"check\.gif: overlays are written as \.mp4"):
-            plan(make(tmp_path, "a.mp4"), None, [], SUFFIXES, overlay="check.gif")
+            planned(make(tmp_path, "a.mp4"), None, [], SUFFIXES, overlay="check.gif")
 
     @pytest.mark.parametrize("kind", ["same", "link", "hard link"])
     def test_a_video_is_never_overwritten(self, tmp_path: Path, kind: str) -> None:
@@ -167,12 +148,58 @@ class TestPlan:
             target = tmp_path / "other.mp4"
             target.symlink_to(clip) if kind == "link" else target.hardlink_to(clip)
         with pytest.raises(ConfigError, match="is the input itself"):
-            plan([clip], None, [], SUFFIXES, overlay=str(target))
+            planned([clip], None, [], SUFFIXES, overlay=str(target))
 
     def test_a_video_with_the_name_of_a_result_is_never_overwritten(self, tmp_path: Path) -> None:
         (clip,) = make(tmp_path, "walk.bvh")
         with pytest.raises(ConfigError, match="is the input itself"):
-            plan([clip], None, [], SUFFIXES)
+            planned([clip], None, [], SUFFIXES)
+
+
+class TestPlanOfTakes:
+    def take(self, tmp_path: Path, calibration: str = "cams.json") -> Take:
+        clips = make(tmp_path, "jump_cam1.mp4", "jump_cam2.mp4")
+        return find_takes([str(clip) for clip in clips], tmp_path / calibration)[0]
+
+    def test_one_take_is_one_file_beside_its_videos(self, tmp_path: Path) -> None:
+        (job,) = plan([self.take(tmp_path)], None, [], SUFFIXES)
+        assert job.files(1) == [tmp_path / "jump.bvh"]
+        assert job.report(1) == tmp_path / "jump.report.json"
+        (job,) = plan([self.take(tmp_path)], str(tmp_path / "out.bvh"), [], SUFFIXES)
+        assert job.files(1) == [tmp_path / "out.bvh"]
+
+    @pytest.mark.parametrize(
+        ("overlay", "stem"), [("here/", "here/jump"), ("c.mp4", "c"), ("c.overlay.mp4", "c")]
+    )
+    def test_every_camera_has_its_overlay(self, tmp_path: Path, overlay: str, stem: str) -> None:
+        (job,) = plan([self.take(tmp_path)], None, [], SUFFIXES, overlay=overlay)
+        assert job.overlays(1) == [Path(f"{stem}.cam1.overlay.mp4"), Path(f"{stem}.cam2.overlay.mp4")]
+        (job,) = plan([self.take(tmp_path)], None, [], SUFFIXES, overlay=overlay, is_per_person=True)
+        assert job.overlays(2)[0] == Path(f"{stem}_p2.cam1.overlay.mp4")
+
+    def test_what_is_there_is_found_for_all_people_and_cameras(self, tmp_path: Path) -> None:
+        (job,) = plan([self.take(tmp_path)], None, [], SUFFIXES, overlay=str(tmp_path), is_per_person=True)
+        there = make(tmp_path, "jump_p1.bvh", "jump_p2.cam2.overlay.mp4")
+        make(tmp_path, "jump_p1.cam3.overlay.mp4", "other_p1.bvh")
+        assert sorted(job.existing()) == there
+
+    def test_takes_of_one_name_never_share_a_result(self, tmp_path: Path) -> None:
+        make(tmp_path, *(f"{day}/walk/cam{number}.mp4" for day in "ab" for number in (1, 2)))
+        takes = find_takes([str(tmp_path / "a"), str(tmp_path / "b")], Path("cams.json"))
+        jobs = plan(takes, f"{tmp_path}/out/", [], SUFFIXES)
+        assert [job.stem.name for job in jobs] == ["a_walk", "b_walk"]
+        with pytest.raises(ConfigError, match=r"out\.bvh is one file, but there are 2 takes"):
+            plan(takes, "out.bvh", [], SUFFIXES)
+
+    def test_neither_a_video_nor_the_calibration_is_overwritten(self, tmp_path: Path) -> None:
+        for name, output in (("jump.bvh", None), ("cams.json", str(tmp_path / "cams.bvh"))):
+            take = self.take(tmp_path, name)
+            (tmp_path / "cams.bvh").unlink(missing_ok=True)
+            make(tmp_path, name)
+            if output is not None:
+                (tmp_path / "cams.bvh").hardlink_to(tmp_path / name)
+            with pytest.raises(ConfigError, match="is the input itself"):
+                plan([take], output, [], SUFFIXES)
 
 
 class TestStageFile:

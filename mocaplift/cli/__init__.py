@@ -35,6 +35,7 @@ _NEED_A_FILE = ("capture", "detect", "lift", "fit", "export")
 _EPILOG = """\b
 Examples:
   mocaplift walk.mp4 -o walk.bvh
+  mocaplift --calib cams.json cam*.mp4 -o take.bvh
   mocaplift takes/ -o results/ --format bvh,smpl --height 178cm
   mocaplift dance.mov --person all --preset blender --overlay check.mp4
 """
@@ -155,7 +156,8 @@ def _print_trace() -> None:
 def cli() -> None:
     """Turn videos of people into clean 3D motion files.
 
-    VIDEO is a file, a folder (all its videos) or a pattern such as takes/*.mp4.
+    VIDEO is a file, a folder (all its videos) or a pattern such as takes/*.mp4. With --calib, several videos are
+    one take, filmed by several cameras at once.
     """
 
 

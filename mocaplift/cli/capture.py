@@ -2,21 +2,30 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from mocaplift.cli.flags import capture_flags, encoding, loudness_flags, output_flags
+from mocaplift.cli.flags import (
+    camera_flags,
+    capture_flags,
+    check_cameras,
+    encoding,
+    loudness_flags,
+    output_flags,
+)
 from mocaplift.options import Options
 
 
 @click.command(options_metavar="[OPTIONS]")
-@click.argument("videos", nargs=-1, required=True, metavar="VIDEO...")
+@click.argument("videos", nargs=-1, metavar="VIDEO...")
+@camera_flags
 @output_flags
 @click.option(
     "--overlay",
     metavar="PATH",
-    help="Also write the video with keypoints and skeleton drawn in: an .mp4 file, or a folder.",
+    help="Also write the video with keypoints and skeleton drawn in, for each camera: an .mp4 file, or a folder.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object with all reports instead of text."
@@ -25,6 +34,7 @@ from mocaplift.options import Options
 @loudness_flags
 def capture(
     videos: tuple[str, ...],
+    calib: Path | None,
     output: str | None,
     formats: tuple[str, ...],
     preset: str,
@@ -40,18 +50,22 @@ def capture(
 ) -> int:
     """Turn videos of people into motion files, with a report beside each.
 
-    VIDEO is a file, a folder (all its videos) or a pattern such as takes/*.mp4. Finished work is recognised
-    and skipped when the same line is run again.
+    VIDEO is a file, a folder (all its videos) or a pattern such as takes/*.mp4. Each is captured by itself,
+    or with --calib all together, as one take. Finished work is recognised and skipped when the same line is
+    run again.
     """
+    if not videos:
+        raise click.UsageError("no video is named; name files, a folder or a pattern, as in takes/*.mp4")
     options = Options(**flags)
-    from mocaplift import batch, deliver, export, jobs
+    check_cameras(options, calib)
+    from mocaplift import batch, deliver, export, jobs, takes
     from mocaplift.cli.screen import Screen, start_logging
 
     screen = Screen(is_quiet=quiet, is_verbose=verbose, is_debug=debug, to_stderr=as_json)
     start_logging(screen)
     order = deliver.Order(options, encoding(preset, units, rest_frame), overwrite)
     planned = jobs.plan(
-        jobs.find_clips(videos),
+        takes.find_takes(videos, calib),
         output,
         formats,
         export.EXPORTERS,

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import Field, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mocaplift.errors import ConfigError
 from mocaplift.options import Options, flag_of
 
 if TYPE_CHECKING:
@@ -77,12 +79,18 @@ class Names(click.ParamType):
         return names
 
 
+# What a user may say of one unknown camera, and a calibration says of every camera.
+_CALIBRATION_SAYS = ("focal", "fov", "pitch")
+
 _TYPES: dict[str, click.ParamType] = {"height": Height(), "start": Moment(), "end": Moment()}
 
 
 def capture_flags(*names: str) -> Callable[[Command], Command]:
-    """Return a decorator that adds the flags of these fields of `Options`; no names mean all of them."""
-    chosen = [each for each in fields(Options) if not names or each.name in names]
+    """Return a decorator that adds the flags of these fields of `Options`.
+
+    No names mean all of them but `--sync`, which `camera_flags` adds.
+    """
+    chosen = [each for each in fields(Options) if (each.name in names if names else each.name != "sync")]
 
     def decorate(command: Command) -> Command:
         for each in reversed(chosen):
@@ -170,6 +178,32 @@ def output_flag(command: Command) -> Command:
     """Add `-o`."""
     text = "A file, whose suffix is its format, or a folder; without it, beside each input."
     return click.option("-o", "--output", metavar="PATH", help=text)(command)
+
+
+def camera_flags(command: Command) -> Command:
+    """Add the flags that make several videos one take; `check_cameras` looks at both."""
+    text = (
+        "Several videos are one take, seen by the cameras that this file or folder describes (any common format, "
+        "or cams.json from `mocaplift calibrate`); a folder of folders holds many takes."
+    )
+    command = capture_flags("sync")(command)
+    return click.option("--calib", type=click.Path(path_type=Path), metavar="PATH", help=text)(command)
+
+
+def check_cameras(options: Options, calibration: Path | None) -> None:
+    """Raise if flags about cameras contradict each other.
+
+    Raises:
+        ConfigError: something that the calibration says is said again, or something needs a calibration.
+    """
+    if calibration is None and options.sync != Options().sync:
+        raise ConfigError(
+            f"--sync {options.sync} brings the videos of several cameras to one clock; give --calib as well, "
+            "with the file that describes these cameras"
+        )
+    for name in _CALIBRATION_SAYS:
+        if calibration is not None and getattr(options, name) is not None:
+            raise ConfigError(f"--calib {calibration} says what {flag_of(name)} says; give one of them")
 
 
 def encoding(preset: str, units: str | None, rest_frame: bool | None) -> "ExportOptions":

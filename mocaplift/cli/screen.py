@@ -47,8 +47,8 @@ class Screen:
         self._stage, self._said = "", 0.0
 
     def begin(self, job: Job, place: int, total: int) -> None:
-        """Print which clip is begun and open its progress bars."""
-        self.open((f"[{place}/{total}] " if total > 1 else "") + str(job.clip))
+        """Print which take is begun and open its progress bars."""
+        self.open((f"[{place}/{total}] " if total > 1 else "") + job.take.title)
 
     def open(self, title: str) -> None:
         """Print a title and make room for the progress bars of what follows."""
@@ -123,7 +123,7 @@ class Screen:
                 self.console.print(f"  [cyan]{subject:<9}[/cyan] {escape(text)}")
 
     def table(self, outcomes: Sequence[Outcome]) -> None:
-        """Print what became of every clip, where there are several."""
+        """Print what became of every take, where there are several."""
         if len(outcomes) < 2:
             if any(outcome.status == "interrupted" for outcome in outcomes):
                 self.errors.print("interrupted; nothing half-written is left")
@@ -132,18 +132,19 @@ class Screen:
             status: sum(outcome.status == status for outcome in outcomes)
             for status in ("done", "skipped", "failed", "interrupted", "not started")
         }
+        what = "video" if all(len(each.job.take.clips) == 1 for each in outcomes) else "take"
         said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         if not self.is_quiet:
             shown = Table(box=None, pad_edge=False, header_style="bold")
-            for column in ("video", "", "s", "result"):
+            for column in (what, "", "s", "result"):
                 shown.add_column(column, overflow="fold", justify="right" if column == "s" else "left")
             for each in outcomes:
                 result = each.error or ", ".join(_written(facts) for facts in each.reports)
-                shown.add_row(escape(each.job.clip.name), each.status, f"{each.seconds:.1f}", escape(result))
+                shown.add_row(escape(each.job.take.short), each.status, f"{each.seconds:.1f}", escape(result))
             self.console.print(shown, soft_wrap=False)
         where = self.errors if counts["failed"] or counts["interrupted"] else self.console
         if not self.is_quiet or counts["failed"] or counts["interrupted"]:
-            where.print(f"{len(outcomes)} videos: {said}")
+            where.print(f"{len(outcomes)} {what}s: {said}")
         if counts["interrupted"]:
             self.errors.print("the same command again goes on where this one stopped")
 

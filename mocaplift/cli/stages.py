@@ -28,12 +28,12 @@ def detect(videos: tuple[str, ...], output: str | None, overwrite: bool, **flags
     Each VIDEO makes VIDEO.keypoints.npz: the clip and the keypoints as the detector saw them, not repaired.
     """
     screen, options = _begin(flags)
-    from mocaplift import jobs, pipeline, video
+    from mocaplift import jobs, pipeline, takes, video
     from mocaplift.deliver import load_detector_of
     from mocaplift.detect import detect as look
     from mocaplift.detect.track import choose
 
-    clips = jobs.find_clips(videos)
+    clips = takes.find_clips(videos)
     detector = load_detector_of(options)
     for path in clips:
         clip = video.probe(path, start=options.start, end=options.end, slow_motion=options.slow_motion)
@@ -243,15 +243,17 @@ def export(
     MOTION.npz is what `capture --format npz` or `fit` wrote.
     """
     _check_mesh(mesh, smpl_model, len(motions))
-    from mocaplift import jobs
+    from mocaplift import jobs, takes
     from mocaplift.export import EXPORTERS
     from mocaplift.export import export as write
 
     chosen = encoding(preset, units, rest_frame)
-    for job in jobs.plan([Path(each) for each in motions], output, formats, EXPORTERS):
-        value, written = _motion_in(job.clip), chosen
+    sources = [takes.single(Path(each)) for each in motions]
+    for job in jobs.plan(sources, output, formats, EXPORTERS):
+        (source,) = job.take.clips
+        value, written = _motion_in(source), chosen
         if smpl_model is not None:
             value, written = _fitted(value, smpl_model, chosen, mesh and _free(mesh, overwrite), mesh_frame)
         for path in job.results(1).values():
-            write(value, _free(path, overwrite), written, inputs=[job.clip])
+            write(value, _free(path, overwrite), written, inputs=[source])
             click.echo(f"wrote {path}")

@@ -1,13 +1,18 @@
 """What a capture found and assumed, in a few plain lines."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 Facts = Mapping[str, Any]
 
+# A camera whose keypoints are so many times further from the body than the median camera's is pointed out: it
+# was moved after calibration, or its clock differs. Below this many px it does no harm.
+OUT_OF_LINE, HARMLESS = 3.0, 8.0
+
 
 def describe(facts: Facts) -> list[tuple[str, str]]:
-    """Return the lines about one person of one clip: (subject, what is to be known of it).
+    """Return the lines about one person of one take: (subject, what is to be known of it).
 
     Only what the report knows is said. What was assumed is called assumed, with the flag that would set it.
     """
@@ -15,6 +20,8 @@ def describe(facts: Facts) -> list[tuple[str, str]]:
         ("video", _video(facts)),
         ("person", _person(facts)),
         ("repaired", _repairs(facts)),
+        ("cameras", _cameras(facts)),
+        ("clock", _clock(facts)),
         ("camera", _camera(facts)),
         ("scale", _scale(facts)),
         ("feet", _feet(facts)),
@@ -73,7 +80,40 @@ def _repairs(facts: Facts) -> str:
     return ", ".join(parts)
 
 
+def _cameras(facts: Facts) -> str:
+    """Return which cameras see the person how often, and what was made of the file that describes them."""
+    parts = []
+    if _has(facts, "camera_seen_share"):
+        shares = facts["camera_seen_share"]
+        parts.append(
+            f"{len(shares)}, which see "
+            + ", ".join(f"{name} {_percent(each)}" for name, each in shares.items())
+        )
+    if _has(facts, "calibration"):
+        parts.append(
+            f"from {Path(str(facts['calibration'])).name} ({facts.get('calibration_format', 'unknown')})"
+        )
+    reading = facts.get("calibration_reading")
+    if reading not in (None, "as is"):
+        parts.append(f"READ AS {reading}: that agrees with what they saw")
+    if _has(facts, "calibration_px"):
+        parts.append(f"{facts['calibration_px']:.1f} px apart")
+    return ", ".join(parts)
+
+
+def _clock(facts: Facts) -> str:
+    if facts.get("sync_source") in (None, "same clock"):
+        return ""
+    offsets = facts.get("sync_offsets_s") or {}
+    said = ", ".join(f"{name} {offset:+.3f} s" for name, offset in offsets.items())
+    found = "offsets given" if facts["sync_source"] == "given" else f"offsets found by {facts['sync_source']}"
+    return f"{found}: {said}" if said else found
+
+
 def _camera(facts: Facts) -> str:
+    if _has(facts, "calibration"):
+        moving = facts.get("camera_is_moving")
+        return "MOVING: this is not compensated" if moving else ""
     parts = []
     if _has(facts, "camera_is_moving"):
         parts.append("MOVING: this is not compensated" if facts["camera_is_moving"] else "static")
@@ -106,7 +146,19 @@ def _feet(facts: Facts) -> str:
 def _fit(facts: Facts) -> str:
     if not _has(facts, "reprojection_px"):
         return ""
-    return f"{facts['reprojection_px']:.1f} px from the keypoints (median)"
+    parts = [f"{facts['reprojection_px']:.1f} px from the keypoints (median)"]
+    errors = {
+        name: each for name, each in (facts.get("camera_reprojection_px") or {}).items() if each is not None
+    }
+    usual = sorted(errors.values())[len(errors) // 2] if errors else 0.0
+    far = [
+        f"{name} {each:.1f} px: moved, or on another clock?"
+        for name, each in errors.items()
+        if each > max(HARMLESS, OUT_OF_LINE * usual)
+    ]
+    if _has(facts, "calibration", "lifter"):
+        parts.append(f"lifted by {facts['lifter']}")
+    return ", ".join(parts + far)
 
 
 def _source(facts: Facts, key: str, flag: str) -> str:
@@ -119,8 +171,8 @@ def _has(facts: Facts, *keys: str) -> bool:
     return all(facts.get(key) is not None for key in keys)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+def _percent(share: float | None) -> str:
+    return "nothing" if share is None else f"{100 * share:.0f} %"
 
 
 def _count(number: float, thing: str) -> str:
