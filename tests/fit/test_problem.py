@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mocaplift.body import usual_accelerations
+from mocaplift.body import ACCELERATIONS, usual_accelerations
 from mocaplift.cameras import intrinsics_from_fov, look_at, project
 from mocaplift.fit.linearize import NUM_UNKNOWNS, Pose, Tree, keypoints_of
 from mocaplift.fit.problem import Problem
 from mocaplift.fit.terms import (
-    ACCELERATIONS,
     Ground,
     Observation,
     Strengths,
