@@ -67,7 +67,7 @@ class MotionBank:
         Raises:
             InvalidData: no motion of the bank is long enough.
         """
-        speed = np.exp(rng.uniform(*np.log(SPEEDS), count))
+        speed = SPEEDS[0] * (SPEEDS[1] / SPEEDS[0]) ** rng.random(count)
         span = (num_frames - 1) * BANK_FPS / fps
         is_long = self.length > span * SPEEDS[1] + 1
         if not is_long.any():

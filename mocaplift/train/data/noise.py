@@ -7,7 +7,9 @@ on the reference scale of `mocaplift.confidence`. Errors last: a window's frames
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -21,10 +23,13 @@ from mocaplift.train.data.topdown_noise import TopDown
 from mocaplift.train.data.view_geometry import NEAREST, Guess, Sight, directions, episodes, hidden_share
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 
+# `episodes` of this window: takes shape, share of time and seconds.
+Happening = Callable[..., np.ndarray]
+
 FEET = ("left_big_toe", "right_big_toe", "left_heel", "right_heel")
-ARMS = ("left_elbow", "right_elbow", "left_wrist", "right_wrist")
-LEGS = ("left_knee", "right_knee", "left_ankle", "right_ankle", *FEET)
-ANKLES = ("left_ankle", "right_ankle", *FEET)
+
+# Limbs are exchanged where the picture is unclear: among confident points it is rare.
+SWAPPED_CONF = 0.6
 
 
 @dataclass(frozen=True)
@@ -80,12 +85,10 @@ class Detector:
         sight = sighted(points, rigs)
         guess = self.kind.guess(rng, sight, fps)
         faults = self.faults
-        timing = {"num_frames": points.shape[2], "fps": fps}
+        happening = partial(episodes, rng, num_frames=points.shape[2], fps=fps)
         shape = sight.depth.shape[:2]
         mirror = list(BODY21.mirror)
-        wrong = episodes(rng, (*shape, 21), faults.wrong, seconds=faults.wrong_seconds, **timing).swapaxes(
-            2, 3
-        )
+        wrong = happening((*shape, 21), faults.wrong, seconds=faults.wrong_seconds).swapaxes(2, 3)
         where = np.nonzero(wrong)
         # One offset for each joint of a window, so that it stays where it went.
         away = rng.normal(0.0, faults.wrong_sigma, (*shape, 1, 21, 2)).astype(np.float32)
@@ -93,20 +96,20 @@ class Detector:
         plane = sight.plane + guess.pull[..., None] * (sight.plane[..., mirror, :] - sight.plane)
         plane += guess.offset / sight.depth[..., None]
         conf = guess.conf
-        swaps = self._swaps(rng, guess, shape, timing)
+        swaps = self._swaps(rng, guess, shape, happening)
         where = np.nonzero(swaps)
         partner = (*where[:3], np.array(mirror)[where[3]])
-        plane[where], conf[where] = plane[partner], conf[partner]
-        self._other_person(rng, plane, sight.depth, timing)
-        return plane, np.where(self._is_missing(rng, sight, shape, timing), np.float32(0), conf)
+        plane[where], conf[where] = plane[partner], np.float32(SWAPPED_CONF) * conf[partner]
+        self._other_person(rng, plane, sight.depth, happening)
+        return plane, np.where(self._is_missing(rng, sight, shape, happening), np.float32(0), conf)
 
     def _swaps(
-        self, rng: np.random.Generator, guess: Guess, shape: tuple[int, int], timing: dict[str, float]
+        self, rng: np.random.Generator, guess: Guess, shape: tuple[int, int], happening: Happening
     ) -> Bool[np.ndarray, "N V T 21"]:
         """Return which joints are exchanged with their partners."""
         out = np.zeros(guess.conf.shape, dtype=bool)
         for joints, share in guess.swaps:
-            happens = episodes(rng, shape, share, seconds=self.faults.swap_seconds, **timing)
+            happens = happening(shape, share, seconds=self.faults.swap_seconds)
             out[..., joints] ^= happens[..., None]
         return out
 
@@ -115,13 +118,11 @@ class Detector:
         rng: np.random.Generator,
         plane: Float[np.ndarray, "N V T 21 2"],
         depth: Float[np.ndarray, "N V T 21"],
-        timing: dict[str, float],
+        happening: Happening,
     ) -> None:
         """Let some views follow somebody else, in place: the person of another window, beside this one."""
         faults = self.faults
-        happens = episodes(
-            rng, plane.shape[:2], faults.other_person, seconds=faults.other_person_seconds, **timing
-        )
+        happens = happening(plane.shape[:2], faults.other_person, seconds=faults.other_person_seconds)
         hips = BODY21.index("left_hip", "right_hip")
         windows, views, frames = np.nonzero(happens)
         if not len(windows):
@@ -138,17 +139,15 @@ class Detector:
         )
 
     def _is_missing(
-        self, rng: np.random.Generator, sight: Sight, shape: tuple[int, int], timing: dict[str, float]
+        self, rng: np.random.Generator, sight: Sight, shape: tuple[int, int], happening: Happening
     ) -> Bool[np.ndarray, "N V T 21"]:
         faults = self.faults
         missing = ~sight.is_inside if self.kind.forgets_outside else sight.depth < NEAREST
-        lost = episodes(rng, shape, faults.view_lost, seconds=faults.view_lost_seconds, **timing)
+        lost = happening(shape, faults.view_lost, seconds=faults.view_lost_seconds)
         if shape[1] > 2:
             absent = rng.random(shape[0]) < faults.view_absent
             lost[absent, rng.integers(shape[1], size=shape[0])[absent]] = True
-        single_joints = episodes(
-            rng, (*shape, 21), faults.joint_lost, seconds=faults.joint_lost_seconds, **timing
-        )
+        single_joints = happening((*shape, 21), faults.joint_lost, seconds=faults.joint_lost_seconds)
         missing = missing | lost[..., None] | single_joints.swapaxes(2, 3)
         if self.kind.may_lack_feet:
             footless = np.flatnonzero(rng.random(shape[0]) < faults.footless)

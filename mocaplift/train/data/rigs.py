@@ -28,7 +28,7 @@ AIM = 0.25  # m, sigma of the place that each camera is turned to
 LEAST_SEEN = 2.0
 # Shares of the ways to place cameras: ring, arc, facing pairs, anywhere.
 PATTERNS = (0.25, 0.3, 0.27, 0.18)
-ARC = np.radians((40.0, 200.0))
+ARC_DEG, PAIR_DEG = (40.0, 200.0), (30.0, 150.0)
 FACING = np.radians(8.0)  # sigma about 180 degrees
 JITTER = np.radians(10.0)  # sigma of an azimuth on ring and arc
 APART = np.radians(15.0)  # two cameras anywhere are at least this far apart
@@ -111,7 +111,7 @@ def random_rigs(rng: np.random.Generator, count: int, num_views: int) -> Rigs:
     if not 1 <= num_views <= MOST_VIEWS:
         raise InvalidData(f"a rig has 1 to {MOST_VIEWS} cameras, not {num_views}")
     shape = (count, num_views)
-    radius = np.exp(rng.uniform(*np.log((RADIUS[0], 0.8 * RADIUS[1])), (count, 1)))
+    radius = RADIUS[0] * (0.8 * RADIUS[1] / RADIUS[0]) ** rng.random((count, 1))
     radius = np.clip(radius * rng.uniform(0.8, 1.25, shape), *RADIUS)
     same = np.clip(rng.uniform(HEIGHT[0], 3.0, (count, 1)) + rng.normal(0.0, 0.3, shape), *HEIGHT)
     height = np.where(rng.random((count, 1)) < 0.3, rng.uniform(*HEIGHT, shape), same)
@@ -178,9 +178,9 @@ def _azimuths(rng: np.random.Generator, count: int, num_views: int) -> Float[np.
     jitter = rng.normal(0.0, JITTER, (count, num_views))
     steps = np.arange(num_views)
     # Two cameras on a ring would face each other: they stand at any angle instead.
-    spacing = 2 * np.pi / num_views if num_views > 2 else rng.uniform(*np.radians((30, 150)), (count, 1))
+    spacing = 2 * np.pi / num_views if num_views > 2 else np.radians(rng.uniform(*PAIR_DEG, (count, 1)))
     ring = steps * spacing + jitter
-    arc = rng.uniform(*ARC, (count, 1)) * steps / max(1, num_views - 1) + jitter
+    arc = np.radians(rng.uniform(*ARC_DEG, (count, 1))) * steps / max(1, num_views - 1) + jitter
     pair = rng.uniform(0, 2 * np.pi, (count, (num_views + 1) // 2))
     across = pair + np.pi + rng.normal(0.0, FACING, pair.shape)
     facing = np.stack([pair, across], axis=-1).reshape(count, -1)[:, :num_views]

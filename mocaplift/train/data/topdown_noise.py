@@ -28,7 +28,7 @@ LAGS = tuple(k / 60 for k in (1, 2, 4, 8, 15, 30))  # s
 ERROR_CORRELATION = (0.85, 0.76, 0.64, 0.49, 0.34, 0.20)
 CONF_CORRELATION = (0.90, 0.83, 0.70, 0.51, 0.31, 0.10)  # of the logit
 # Shares of noise that a limb's joints have in common: of the error, and of the confidence's logit.
-CHAIN, OWN = 0.6, 0.8
+CHAIN, OWN = 0.75, 0.66
 CONF_CHAIN, CONF_OWN = 0.87, 0.5
 
 
@@ -51,15 +51,15 @@ class Joint:
 
 
 JOINTS = {
-    "nose": Joint(-0.1, 0.0, 0.7, 0.25, 0.08, 0.05, 1.0),
+    "nose": Joint(0.4, 0.0, 0.7, 0.25, 0.08, 0.05, 1.0),
     "eye": Joint(-1.2, 0.0, 0.7, 0.25, 0.08, 0.05, 1.0),
-    "ear": Joint(-0.4, 0.0, 0.8, 0.10, 0.06, 0.05, 1.0),
-    "shoulder": Joint(0.9, 1.8, 0.75, 0.0, 0.0, 0.3, 1.0),
-    "elbow": Joint(0.7, 3.0, 0.95, 0.10, 0.15, 0.35, 1.2),
-    "wrist": Joint(1.0, 3.2, 1.25, 0.32, 0.30, 0.40, 1.2),
+    "ear": Joint(-0.1, 0.0, 0.8, 0.10, 0.06, 0.05, 1.0),
+    "shoulder": Joint(1.05, 1.7, 0.75, 0.0, 0.0, 0.3, 1.0),
+    "elbow": Joint(0.7, 3.0, 0.95, 0.05, 0.15, 0.35, 1.0),
+    "wrist": Joint(1.1, 3.2, 1.35, 0.18, 0.30, 0.40, 1.0),
     "hip": Joint(0.1, 1.2, 0.75, 0.0, 0.0, 0.3, 1.0),
-    "knee": Joint(0.9, 3.0, 1.15, 0.15, 0.16, 0.35, 1.1),
-    "ankle": Joint(1.1, 2.6, 1.15, 0.32, 0.22, 0.75, 1.8),
+    "knee": Joint(0.85, 3.2, 1.3, 0.08, 0.16, 0.35, 1.0),
+    "ankle": Joint(1.15, 2.9, 1.3, 0.26, 0.22, 0.75, 1.6),
     "big_toe": Joint(0.8, 2.6, 1.15, 0.32, 0.22, 0.75, 1.8),
     "heel": Joint(0.8, 2.6, 1.15, 0.32, 0.22, 0.75, 1.8),
 }
@@ -75,12 +75,15 @@ HEAVY_BELOW, HEAVY_NU, NU = 0.35, 3.0, 6.0
 LONGEST = 1.2  # m
 NUM_LEVELS = 201  # of confidence, for which medians are tabulated
 TOGETHER = 0.9  # share of the elbows and knees that take hand and foot with them
+# How much of an elbow's or a knee's error hand and foot take over, if it is longer than this (m, none and all).
+CARRIED = {"elbow": (("wrist",), 1.0), "knee": (("ankle", "big_toe", "heel"), 0.4)}
+CARRIED_FROM, CARRIED_BELOW = (0.06, 0.12), 0.5  # m; the confidence of hand and foot
 # How far a lost leg is drawn to the other leg's joint.
 PULLED, PULLED_SHARE = (0.5, 1.0), 0.5
 SWAPS = (
     (("left_knee", "right_knee", "left_ankle", "right_ankle", "left_big_toe", "right_big_toe", "left_heel",
       "right_heel"), 0.004),
-    (("left_ankle", "right_ankle", "left_big_toe", "right_big_toe", "left_heel", "right_heel"), 0.007),
+    (("left_ankle", "right_ankle", "left_big_toe", "right_big_toe", "left_heel", "right_heel"), 0.005),
     (("left_elbow", "right_elbow", "left_wrist", "right_wrist"), 0.0006),
     (BODY21.joints, 0.003),
 )  # fmt: skip
@@ -102,10 +105,12 @@ class TopDown:
         )
         median = traits["median"][level, np.arange(len(BODY21))]
         nu = np.where((conf < HEAVY_BELOW) & traits["is_limb"], np.float32(HEAVY_NU), np.float32(NU))
-        offset = heavy_tailed(_errors(rng, conf.shape, fps), nu)
+        count, views, num_frames, _ = conf.shape
+        offset = heavy_tailed(_errors(rng, (count, views, num_frames), fps), nu)
         offset *= median[..., None]
         away, pull = _lost(rng, conf)
         offset += away
+        _carry(offset, conf)
         length = np.sqrt((offset * offset).sum(-1, keepdims=True))
         offset *= np.minimum(1, np.float32(LONGEST) / np.maximum(length, np.float32(1e-6)))
         return Guess(conf, offset, pull, tuple((BODY21.index(*joints), share) for joints, share in SWAPS))
@@ -126,21 +131,20 @@ class TopDown:
         logit += noise
         # Limbs and trunk approach a bound: nobody is quite sure of them.
         logit = np.float32(LARGEST_LOGIT) - np.log1p(np.exp(np.float32(LARGEST_LOGIT) - logit))
-        for names, gain in ((("nose",), FACE_GAIN), (("left_eye", "right_eye"), EYE_GAIN)):
-            place = BODY21.index(*names)
-            logit[..., place] += np.float32(gain) * sight.head[..., None]
+        for name, gain in (("nose", FACE_GAIN), ("left_eye", EYE_GAIN), ("right_eye", EYE_GAIN)):
+            logit[..., BODY21.at(name)] += np.float32(gain) * sight.head
         for side, name in ((1, "left_ear"), (-1, "right_ear")):
-            place = BODY21.at(name)
-            logit[..., place] += (
-                np.float32(EAR_GAIN * side) * sight.ear + np.float32(EAR_FORWARD) * sight.head
-            )
+            turned = np.float32(EAR_GAIN * side) * sight.ear + np.float32(EAR_FORWARD) * sight.head
+            logit[..., BODY21.at(name)] += turned
         return np.clip(logit, -7, LARGEST_FACE_LOGIT)
 
 
-def _errors(rng: np.random.Generator, shape: tuple[int, ...], fps: float) -> Float[np.ndarray, "N V T 21 2"]:
+def _errors(
+    rng: np.random.Generator, shape: tuple[int, int, int], fps: float
+) -> Float[np.ndarray, "N V T 21 2"]:
     """Return Gaussian errors of variance 1 that last, and that the joints of a limb share in part."""
-    white = _mixed(rng, (*shape[:3], 2), CHAIN, OWN)
-    flat = white.reshape(*shape[:3], -1)
+    white = _mixed(rng, (*shape, 2), CHAIN, OWN)
+    flat = white.reshape(*shape, -1)
     return np.matmul(course(LAGS, ERROR_CORRELATION, shape[2], fps), flat).reshape(white.shape)
 
 
@@ -185,6 +189,20 @@ def _lost(
     return np.where((is_lost & ~to_partner)[..., None], away, np.float32(0)), pull
 
 
+def _carry(offset: Float[np.ndarray, "N V T 21 2"], conf: Float[np.ndarray, "N V T 21"]) -> None:
+    """Let unsure hands and feet go where elbows and knees went that are far off, in place."""
+    for side in ("left", "right"):
+        for inner, (outer, share) in CARRIED.items():
+            wrong = offset[..., BODY21.at(f"{side}_{inner}"), :]
+            length = np.sqrt((wrong * wrong).sum(-1, keepdims=True))
+            low, high = CARRIED_FROM
+            taken = wrong * (np.float32(share) * np.clip((length - low) / np.float32(high - low), 0, 1))
+            for name in outer:
+                place = BODY21.at(f"{side}_{name}")
+                unsure = np.clip(1 - conf[..., place] / np.float32(CARRIED_BELOW), 0, 1)
+                offset[..., place, :] += unsure[..., None] * taken
+
+
 @lru_cache(maxsize=1)
 def _traits() -> dict[str, np.ndarray]:
     """Return what `JOINTS` tells, one number for each joint of body21, and medians by confidence [C 21]."""
@@ -196,6 +214,5 @@ def _traits() -> dict[str, np.ndarray]:
     traits["median"] = (expected_error(np.tile(levels, len(BODY21)), BODY21) * worse).astype(np.float32)
     limbs = [LIMBS[limb] for limb in ("left_arm", "right_arm", "left_leg", "right_leg")]
     traits["limbs"] = np.array([[name in limb for name in BODY21.joints] for limb in limbs], dtype=np.float32)
-    traits["is_limb"] = traits["limbs"].any(axis=0)
-    traits["is_leg"] = traits["limbs"][2:].any(axis=0)
-    return traits
+    is_limb, is_leg = np.any(traits["limbs"], axis=0), np.any(traits["limbs"][2:], axis=0)
+    return traits | {"is_limb": np.asarray(is_limb), "is_leg": np.asarray(is_leg)}
