@@ -25,6 +25,13 @@ _lifters = click.option(
     metavar="NAME",
     help=f"What to score; may be repeated.  [default {_LIFTER}]",
 )
+_views = click.option(
+    "--views",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Cameras that see the person together.  [default 1]",
+)
 _several = click.option(
     "--lifter",
     "lifters",
@@ -66,13 +73,7 @@ def evaluate() -> None:
 
 @evaluate.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option(
-    "--views",
-    type=click.IntRange(min=1),
-    default=1,
-    metavar="N",
-    help="Cameras that see the person together.  [default 1]",
-)
+@_views
 @click.option(
     "--sequence",
     "sequences",
@@ -124,14 +125,23 @@ def aist(
 
 @evaluate.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@_lifters
+@_views
+@_several
 @_detector
+@_fit
 @_json
-def pose2sim(folder: Path, lifters: tuple[str, ...], detector: str, json_path: Path | None) -> None:
-    """Score each camera of a Pose2Sim folder alone against the triangulation of all of them."""
+def pose2sim(
+    folder: Path, views: int, lifters: tuple[str, ...], detector: str, fit: bool, json_path: Path | None
+) -> None:
+    """Score the cameras of a Pose2Sim folder, alone against all, or several against its reference."""
     from mocaplift.evaluate.pose2sim import pose2sim as measure
 
-    _show(lambda progress: measure(folder, lifters=lifters, detector=detector, progress=progress), json_path)
+    _show(
+        lambda progress: measure(
+            folder, views=views, lifters=lifters or None, detector=detector, fit=fit, progress=progress
+        ),
+        json_path,
+    )
 
 
 @evaluate.command()
@@ -140,7 +150,7 @@ def pose2sim(folder: Path, lifters: tuple[str, ...], detector: str, json_path: P
 @_detector
 @_json
 def samples(folder: Path | None, lifters: tuple[str, ...], detector: str, json_path: Path | None) -> None:
-    """Score the sample clips, video to motion, against their known truth.
+    """Score the sample clips and takes, video to motion, against their known truth.
 
     DIR is a folder of clips with their truth; without it, the project's sample_videos.
     """

@@ -1,14 +1,15 @@
-"""Pose2Sim's single-person example as a benchmark: each of its cameras alone against all of them together.
+"""Pose2Sim's single-person example as a benchmark: each camera alone, or several together.
 
-The folder holds the videos (`*.mp4`) and one calibration (`Calib*.toml`: metres, world +Z up), at any depth. The
-truth is what a confidence-weighted DLT makes of the same detections in all views: a reference with centimetres of
-its own error (the calibration is rough), the same for every method.
+The folder holds the videos (`*.mp4`), one calibration (`Calib*.toml`) and, for several views, the reference
+(`*.trc`), at any depth. One view: the truth is what a confidence-weighted DLT makes of the same detections in all
+views. Several: the reference, which is Pose2Sim's own DLT of another detector's points; and, for fewer views than
+there are cameras, what the same lifter makes of all. All have centimetres of their own error (the calibration is
+rough), the same for every method.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,15 +17,22 @@ import numpy as np
 from jaxtyping import Float
 
 from mocaplift import rotations
-from mocaplift.cameras import cam_points, normalized
-from mocaplift.errors import CalibrationError, InvalidData
+from mocaplift.calibrate import Calibration, read_calibration
+from mocaplift.cameras import cam_points
+from mocaplift.errors import CalibrationError, ConfigError, InvalidData
+from mocaplift.evaluate import pooled, several, trc
 from mocaplift.evaluate.floors import DETECTOR, STATIC, static
-from mocaplift.evaluate.report import Row, with_all
+from mocaplift.evaluate.report import ALL, Row, with_all
 from mocaplift.evaluate.scores import image_scores, motion_scores, pose_scores, rows, world_scores
-from mocaplift.evaluate.solvers import Solve, by_pipeline
+from mocaplift.evaluate.solvers import Solve, by_lifter, by_pipeline
 from mocaplift.layouts import BODY21, remap
-from mocaplift.values import Camera, Keypoints2D, Layout
+from mocaplift.lift import AUTO
+from mocaplift.values import Camera, Clip, Keypoints2D, Layout
+from mocaplift.views.pairing import pair_cameras
 
+BENCHMARK = "pose2sim"
+# Names of the truths of several views.
+REFERENCE, ALL_CAMERAS = "reference", "all cameras"
 # The points compared: nose, limbs and feet. Eyes and ears would count the head five times over.
 _FACE = ("left_eye", "right_eye", "left_ear", "right_ear")
 COMPARED = Layout(
@@ -32,41 +40,14 @@ COMPARED = Layout(
     joints=tuple(joint for joint in BODY21.joints if joint not in _FACE),
     pairs=tuple(pair for pair in BODY21.pairs if pair[0] not in _FACE),
 )
-# A DLT needs two views; parallel rays make the second-smallest singular value vanish too.
-FEWEST_VIEWS = 2
-# Widths that differ by more than this are another video, not another padding of the same one.
-SIZE_TOLERANCE = 0.02
 
 
-def read_cameras(path: str | Path) -> tuple[Camera, ...]:
-    """Return the cameras of a Pose2Sim calibration file, in our world: +Y up.
-
-    Raises:
-        CalibrationError: the file is missing or holds no such cameras.
-    """
-    path = Path(path)
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        found = tuple(
-            _camera(entry) for entry in tables.values() if isinstance(entry, dict) and "matrix" in entry
-        )
-    except OSError as error:
-        raise CalibrationError(f"cannot read the calibration {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, InvalidData) as error:
-        raise CalibrationError(f"{path} is not a Pose2Sim calibration: {error}") from error
-    if not found:
-        raise CalibrationError(
-            f"{path} names no camera (a table with size, matrix, rotation and translation)"
-        )
-    return found
-
-
-def find(folder: str | Path) -> list[tuple[Path, Camera]]:
-    """Return the videos of a folder, each with its camera: matched by name, else in order.
+def find(folder: str | Path) -> tuple[list[Path], Calibration]:
+    """Return the videos of a folder and its calibration.
 
     Raises:
         InvalidData: there is no such folder, or it holds no video.
-        CalibrationError: there is no calibration, more than one, or its cameras do not match the videos.
+        CalibrationError: there is no calibration, more than one, or it cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -78,105 +59,168 @@ def find(folder: str | Path) -> list[tuple[Path, Camera]]:
     if len(files) != 1:
         names = ", ".join(str(file.relative_to(folder)) for file in files) or "none"
         raise CalibrationError(f"{folder} must hold one calibration (Calib*.toml), but holds: {names}")
-    rig = read_cameras(files[0])
-    if len(rig) != len(videos):
-        raise CalibrationError(f"{files[0]} names {len(rig)} cameras, but there are {len(videos)} videos")
-    by_name = {_plain(camera.name): camera for camera in rig}
-    if {_plain(video.stem) for video in videos} == set(by_name):
-        return [(video, by_name[_plain(video.stem)]) for video in videos]
-    return list(zip(videos, rig, strict=True))
+    return videos, read_calibration(files[0])
 
 
-def resized(camera: Camera, size: tuple[int, int]) -> Camera:
-    """Return the camera for a picture of another size: the calibrated picture was stretched to it.
+def reference(folder: str | Path) -> Float[np.ndarray, "T 17 3"]:
+    """Return the reference's points of `COMPARED`, metres in our world; NaN where it has none.
+
+    The calibration's axes (X, Y, Z up) are (Y, Z, X) in the file: its columns are Y, Z and X.
 
     Raises:
-        CalibrationError: the shapes differ by more than the padding of a video codec.
+        InvalidData: there is no reference, more than one, or it cannot be read.
     """
-    if camera.size == size:
-        return camera
-    ratio = np.array(size, dtype=float) / np.array(camera.size)
-    if abs(ratio[0] / ratio[1] - 1) > SIZE_TOLERANCE:
-        raise CalibrationError(f"camera {camera.name!r} was calibrated at {camera.size}, its video is {size}")
-    # Pixel centres lie at integers: the edge of the picture is at -0.5.
-    intrinsics = camera.intrinsics.copy()
-    intrinsics[:2, :2] *= ratio[:, None]
-    intrinsics[:2, 2] = (intrinsics[:2, 2] + 0.5) * ratio - 0.5
-    return Camera(camera.name, intrinsics, camera.distortion, camera.cam_from_world, size)
-
-
-def dlt(cameras: Sequence[Camera], views: Sequence[Keypoints2D]) -> Float[np.ndarray, "T J 3"]:
-    """Return the points that a confidence-weighted direct linear transform makes of several views, world metres.
-
-    Hartley and Zisserman 2004, section 12.2, in normalised coordinates, each view's two equations times its
-    confidence. NaN where fewer than two views see the point.
-    """
-    equations = []
-    count = np.zeros(views[0].conf.shape, dtype=int)
-    for camera, view in zip(cameras, views, strict=True):
-        seen = view.conf > 0
-        ideal = normalized(camera, np.where(seen[..., None], view.xy, 0.0))
-        matrix = camera.cam_from_world[:3]
-        for axis in (0, 1):
-            equations.append(view.conf[..., None] * (ideal[..., axis, None] * matrix[2] - matrix[axis]))
-        count += seen
-    _, _, vt = np.linalg.svd(np.stack(equations, axis=-2))
-    point = vt[..., -1, :]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        xyz = point[..., :3] / point[..., 3:]
-    return np.where((count >= FEWEST_VIEWS)[..., None], xyz, np.nan)
+    folder = Path(folder)
+    files = sorted(folder.rglob("*.trc"))
+    if len(files) != 1:
+        raise InvalidData(
+            f"{folder} must hold one reference (*.trc) to score several views, but holds {len(files)}"
+        )
+    found = trc.read(files[0])
+    out = np.full((len(found.xyz), len(COMPARED), 3), np.nan)
+    for place, joint in enumerate(COMPARED.joints):
+        marker = _marker(joint)
+        if marker not in found.names:
+            raise InvalidData(f"{files[0]} has no marker {marker}; it has {', '.join(found.names)}")
+        out[:, place] = rotations.y_up_from_z_up(found.xyz[:, found.names.index(marker)][:, [2, 0, 1]])
+    return out
 
 
 def pose2sim(
     folder: str | Path,
     *,
-    lifters: Sequence[str] = ("smplify",),
+    views: int = 1,
+    lifters: Sequence[str] | None = None,
     detector: str = "mediapipe",
-    solve: Solve = by_pipeline,
+    fit: bool = False,
+    solve: Solve | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
-    """Return the rows of the benchmark: each camera alone, then "all", the floors beside the lifters.
+    """Return the rows of the benchmark.
 
-    Every lifter is given the true camera (focal length, distortion, gravity) and nothing of the other views.
-    MPJPE is of `COMPARED`, hips at the origin, in the camera's frame: the frame of the detector's own landmarks.
+    One view: each camera alone, then "all", the floors beside the lifters. Every lifter is given the true camera
+    (focal length, distortion, gravity) and nothing of the other views. MPJPE is of `COMPARED`, hips at the
+    origin, in the camera's frame: the frame of the detector's own landmarks.
+
+    Several views: every set of so many cameras, absolute errors against the reference (`REFERENCE`), and against
+    what the same lifter makes of all cameras (`ALL_CAMERAS`); the rows of `pooled`.
 
     Args:
-        folder: where the videos and the calibration lie.
-        lifters: names to score, as `solve` understands them.
+        folder: where the videos, the calibration and the reference lie.
+        views: cameras that see the person together.
+        lifters: names to score, as `solve` understands them; None: auto, or all there are of several views.
         detector: which detector sees the videos.
-        solve: what turns a view into points.
-        progress: told (videos seen or scored, all of these).
+        fit: with several views, score each lifter also with the product's fit after it.
+        solve: what turns views into points (None: the product's lift and fit for one view, the lifter itself for
+            several).
+        progress: told (videos seen, all videos), then with several views (sets scored, all sets).
 
     Raises:
-        InvalidData: the folder holds no videos.
+        InvalidData: the folder holds no videos, or no reference.
         CalibrationError: cameras are missing, unreadable, or do not match the videos.
+        ConfigError: there are fewer cameras than views.
     """
-    found = find(folder)
-    views: list[Keypoints2D] = []
-    steps = len(found) * (1 + len(lifters))
-    for video, _ in found:
-        views.append(see(video, detector))
-        _tell(progress, len(views), steps)
-    rig = [resized(camera, view.size) for (_, camera), view in zip(found, views, strict=True)]
-    frames = min(len(view.xy) for view in views)
-    views = [_first(view, frames) for view in views]
-    truth = remap(dlt(rig, views), BODY21, COMPARED)
+    videos, calibration = find(folder)
+    truth = reference(folder) if views > 1 else None
+    clips, seen = [], []
+    for number, video in enumerate(videos, start=1):
+        clip, view = see(video, detector)
+        clips.append(clip)
+        seen.append(view)
+        if progress is not None:
+            progress(number, len(videos))
+    rig = pair_cameras(calibration, clips)
+    frames = min(len(view.xy) for view in seen)
+    cut = [_first(view, frames) for view in seen]
+    if truth is None:
+        return _alone(videos, cut, rig, (AUTO,) if lifters is None else lifters, solve or by_pipeline)
+    names = several.default_lifters() if lifters is None else lifters
+    names = several.with_fit(names) if fit else names
+    return _together(cut, rig, truth, views, names, solve or by_lifter, progress)
+
+
+def _alone(
+    videos: Sequence[Path],
+    views: Sequence[Keypoints2D],
+    rig: Sequence[Camera],
+    lifters: Sequence[str],
+    solve: Solve,
+) -> list[Row]:
+    """Return the rows of each camera alone, and "all"."""
+    everything = by_lifter(views, rig, "dlt")
+    truth = remap(everything.xyz, everything.layout, COMPARED)
     made: list[Row] = []
-    for number, ((video, _), camera, view) in enumerate(zip(found, rig, views, strict=True)):
+    for video, camera, view in zip(videos, rig, views, strict=True):
         made += _floors(video.stem, camera, view, truth)
-        for place, lifter in enumerate(lifters):
+        for lifter in lifters:
             motion = solve([view], [camera], lifter)
             xyz = remap(motion.xyz, motion.layout, COMPARED)
             scores = pose_scores(xyz, truth, COMPARED) | world_scores(xyz, truth, COMPARED)
             scores |= motion_scores(xyz, truth, COMPARED, view.fps)
             scores |= image_scores(xyz, COMPARED, view, camera)
-            made += _rows(scores, video.stem, lifter, frames)
-            _tell(progress, len(found) + number * len(lifters) + place + 1, steps)
+            made += _rows(scores, video.stem, lifter, len(truth))
     return with_all(made)
 
 
-def see(video: Path, detector: str) -> Keypoints2D:
-    """Return what a detector sees of the largest person in a video, in BODY21, unrepaired.
+def _together(
+    views: Sequence[Keypoints2D],
+    rig: Sequence[Camera],
+    truth: Float[np.ndarray, "T 17 3"],
+    count: int,
+    lifters: Sequence[str],
+    solve: Solve,
+    progress: Callable[[int, int], None] | None,
+) -> list[Row]:
+    """Return the rows of every set of `count` views against the reference and against all views together.
+
+    Raises:
+        ConfigError: there are fewer cameras than views.
+    """
+    frames = min(len(truth), len(views[0].xy))
+    views, truth = [_first(view, frames) for view in views], truth[:frames]
+    sets = list(itertools.combinations(range(len(views)), count))
+    if not sets:
+        raise ConfigError(f"{count} views were asked for, but there are only {len(views)} cameras")
+
+    def scenes(name: str, xyz: Float[np.ndarray, "T 17 3"]) -> list[several.Scene]:
+        return [
+            several.Scene(
+                name=name,
+                views=tuple(views[v] for v in chosen),
+                cameras=tuple(rig[v] for v in chosen),
+                truth=xyz,
+                layout=COMPARED,
+                without=number % count,
+            )
+            for number, chosen in enumerate(sets)
+        ]
+
+    made = pooled.table(
+        several.scored(scenes(REFERENCE, truth), lifters, solve=solve, progress=progress), BENCHMARK
+    )
+    if count == len(views):
+        return _unpooled(made)
+    for lifter in lifters:
+        motion = solve(views, rig, lifter)
+        all_views = scenes(ALL_CAMERAS, remap(motion.xyz, motion.layout, COMPARED))
+        made += pooled.table(several.scored(all_views, [lifter], solve=solve), BENCHMARK)
+    return _unpooled(made)
+
+
+def _unpooled(made: Sequence[Row]) -> list[Row]:
+    """Return the rows without "all": two truths of the same takes are not to be averaged."""
+    return [row for row in made if row.sequence != ALL]
+
+
+def _marker(joint: str) -> str:
+    """Return what the reference calls a joint: `RBigToe` for `right_big_toe`."""
+    side, _, part = joint.partition("_")
+    words = part.split("_") if side in ("left", "right") else [joint]
+    return (side[0].upper() if part else "") + "".join(word.capitalize() for word in words)
+
+
+def see(video: Path, detector: str) -> tuple[Clip, Keypoints2D]:
+    """Return a video and what a detector sees of the largest person in it, in BODY21, unrepaired.
 
     Raises:
         VideoError: the video cannot be read.
@@ -186,8 +230,9 @@ def see(video: Path, detector: str) -> Keypoints2D:
     from mocaplift.detect import track
     from mocaplift.video import probe
 
-    sighting = detect.detect(probe(video), detect.load_detector(detector), camera_motion=False)
-    return track.choose(sighting.tracks, "largest")[0].keypoints
+    clip = probe(video)
+    sighting = detect.detect(clip, detect.load_detector(detector), camera_motion=False)
+    return clip, track.choose(sighting.tracks, "largest")[0].keypoints
 
 
 def _floors(name: str, camera: Camera, view: Keypoints2D, truth: Float[np.ndarray, "T J 3"]) -> list[Row]:
@@ -202,38 +247,10 @@ def _floors(name: str, camera: Camera, view: Keypoints2D, truth: Float[np.ndarra
 
 
 def _rows(scores: dict[str, float], sequence: str, lifter: str, frames: int) -> list[Row]:
-    return rows(scores, benchmark="pose2sim", sequence=sequence, views=1, lifter=lifter, frames=frames)
-
-
-def _tell(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:
-    if progress is not None:
-        progress(done, total)
+    return rows(scores, benchmark=BENCHMARK, sequence=sequence, views=1, lifter=lifter, frames=frames)
 
 
 def _first(view: Keypoints2D, frames: int) -> Keypoints2D:
     """Return the first frames of a view."""
     landmarks = None if view.landmarks is None else view.landmarks[:frames]
     return Keypoints2D(view.xy[:frames], view.conf[:frames], view.layout, view.fps, view.size, landmarks)
-
-
-def _plain(name: str) -> str:
-    """Return a name without the signs that separate words: `cam_01` is `cam01`."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _camera(entry: dict) -> Camera:
-    cam_from_world = np.eye(4)
-    turn = rotations.to_matrix(rotations.from_rotvec(np.asarray(entry["rotation"], dtype=float)))
-    # Columns of the turn are the world's axes; y_up_from_z_up of rows turns those axes.
-    cam_from_world[:3, :3] = rotations.y_up_from_z_up(turn)
-    cam_from_world[:3, 3] = entry["translation"]
-    distortion = np.zeros(5)
-    distortion[: len(entry["distortions"])] = entry["distortions"]
-    width, height = entry["size"]
-    return Camera(
-        name=str(entry["name"]),
-        intrinsics=np.asarray(entry["matrix"], dtype=float),
-        distortion=distortion,
-        cam_from_world=cam_from_world,
-        size=(round(width), round(height)),
-    )

@@ -1,16 +1,18 @@
 """The Pose2Sim benchmark: cameras read in their axes, matched, resized; truth triangulated; results compared."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mocaplift import rotations
-from mocaplift.cameras import cam_points, intrinsics_from_focal, look_at, project
-from mocaplift.errors import CalibrationError, InvalidData
+from mocaplift.calibrate import Calibration
+from mocaplift.cameras import cam_points, centre, intrinsics_from_focal, look_at, project
+from mocaplift.errors import CalibrationError, ConfigError, InvalidData
 from mocaplift.evaluate import pose2sim
-from mocaplift.layouts import BODY21
-from mocaplift.values import Camera, Keypoints2D, Motion3D
+from mocaplift.layouts import BODY21, remap
+from mocaplift.values import Camera, Clip, Keypoints2D, Motion3D
 from tests.walker import walker
 
 TABLE = """
@@ -64,51 +66,106 @@ def seen_by(camera: Camera, xyz: np.ndarray) -> Keypoints2D:
     )
 
 
-def test_cameras_come_into_a_world_with_y_up(folder: Path):
-    (_, near), (_, far) = pose2sim.find(folder)
-    assert near.name == "cam_01" and near.size == (720, 1280)
+def test_the_folder_is_read_in_our_axes(folder: Path):
+    videos, calibration = pose2sim.find(folder)
+    assert [video.stem for video in videos] == ["cam01", "cam02"]
+    near, far = calibration.cameras
+    assert near.name == "cam_01" and near.size == (720, 1280) and calibration.up == "y"
     # Z-up (x, y, z) is our (x, z, -y): the camera at (0, -5, 1) looks along +Y, ours stands at z = 5.
-    assert -near.cam_from_world[:3, :3].T @ near.cam_from_world[:3, 3] == pytest.approx([0, 1, 5])
-    assert cam_points(near, np.array([0.0, 1.0, 0.0])) == pytest.approx([0, 0, 5])
+    assert centre(near) == pytest.approx([0, 1, 5])
     assert cam_points(near, np.array([0.0, 2.0, 0.0])) == pytest.approx([0, -1, 5])  # up is -y of a camera
     assert cam_points(far, np.array([0.5, 1.0, 0.0])) == pytest.approx([0.5, 0, 6])
 
 
-def test_videos_and_cameras_match_by_name_else_in_order(folder: Path):
-    videos = folder / "videos"
-    (videos / "cam01.mp4").rename(videos / "cam03.mp4")
-    assert [(v.stem, c.name) for v, c in pose2sim.find(folder)] == [("cam02", "cam_01"), ("cam03", "cam_02")]
-    (videos / "cam04.mp4").touch()
-    with pytest.raises(CalibrationError, match="2 cameras, but there are 3 videos"):
-        pose2sim.find(folder)
+MARKERS = (
+    "Nose", "LShoulder", "RShoulder", "LElbow", "RElbow", "LWrist", "RWrist", "LHip", "RHip", "LKnee", "RKnee",
+    "LAnkle", "RAnkle", "LBigToe", "RBigToe", "LHeel", "RHeel",
+)  # fmt: skip
 
 
-def test_a_resized_camera_keeps_what_it_sees():
-    camera = ring()[0]
-    point = np.array([0.2, 1.0, 0.3])
-    half = pose2sim.resized(camera, (640, 360))
-    # Pixel centres at integers: x becomes (x + 0.5) / 2 - 0.5.
-    assert project(half, point) == pytest.approx((project(camera, point) + 0.5) / 2 - 0.5)
-    assert pose2sim.resized(camera, camera.size) is camera
-    with pytest.raises(CalibrationError, match="cam_01"):
-        pose2sim.resized(camera, (720, 1280))
+def write_reference(folder: Path, xyz: np.ndarray, fps: float = 60.0) -> Path:
+    """Our points as Pose2Sim writes them: the columns are Y, Z and X of a world with +Z up."""
+    # Our (x, y, z) is (x, -z, y) with +Z up; of that Y, Z, X: (-z, y, x).
+    columns = np.stack([-xyz[..., 2], xyz[..., 1], xyz[..., 0]], axis=-1)
+    names = "".join(f"{marker}\t\t\t" for marker in MARKERS)
+    lines = [
+        "PathFileType\t4\t(X/Y/Z)\tref.trc",
+        "DataRate\tUnits",
+        f"{fps:g}\tm",
+        "Frame#\tTime\t" + names,
+        "",
+    ]
+    for number, points in enumerate(columns, start=1):
+        lines.append("\t".join(f"{value:.9f}" for value in [number, number / fps, *points.ravel()]))
+    path = folder / "ref.trc"
+    path.write_text("\n".join(lines) + "\n")
+    return path
 
 
-def test_dlt_finds_the_points_and_weighs_by_confidence():
-    xyz = walker(3).keypoints.xyz
-    rig = ring()
-    views = [seen_by(camera, xyz) for camera in rig]
-    assert np.abs(pose2sim.dlt(rig, views) - xyz).max() < 1e-6
-    broken = views[0].xy + 80.0
-    errors = {}
-    for conf in (0.9, 0.09):
-        weak = Keypoints2D(broken, np.full(xyz.shape[:2], conf), BODY21, 60.0, rig[0].size)
-        errors[conf] = np.abs(pose2sim.dlt(rig, [weak, *views[1:]]) - xyz).max()
-    # A tenth of the confidence is a hundredth of the weight.
-    assert errors[0.9] > 0.05
-    assert errors[0.09] < errors[0.9] / 20
-    alone = [Keypoints2D(v.xy * np.nan, v.conf * 0, BODY21, 60.0, v.size) for v in views[1:]]
-    assert np.isnan(pose2sim.dlt(rig, [views[0], *alone])).all()
+def compared(xyz: np.ndarray) -> np.ndarray:
+    return remap(xyz, BODY21, pose2sim.COMPARED)
+
+
+def test_the_reference_is_turned_into_our_axes(folder: Path):
+    xyz = compared(walker(5, fps=60.0).keypoints.xyz)
+    path = write_reference(folder, xyz)
+    text = path.read_text()
+    assert pose2sim.reference(folder) == pytest.approx(xyz, abs=1e-6)
+    path.write_text(text.replace("LHip", "LHop"))
+    with pytest.raises(InvalidData, match=r"ref\.trc has no marker LHip"):
+        pose2sim.reference(folder)
+    path.unlink()
+    with pytest.raises(InvalidData, match=r"one reference.*holds 0"):
+        pose2sim.reference(folder)
+
+
+def off_by_views(views, cameras, lifter) -> Motion3D:
+    """A lifter that is a centimetre off for each view that it lacks of four, two more than that in all."""
+    xyz = walker(30, fps=60.0).keypoints.xyz + np.array([0.02 + 0.01 * (4 - len(views)), 0.0, 0.0])
+    return Motion3D(xyz, np.ones(xyz.shape[:2]), BODY21, 60.0)
+
+
+def test_several_views_are_held_against_the_reference_and_against_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    xyz = walker(30, fps=60.0).keypoints.xyz
+    see_with(monkeypatch, folder, ring(), xyz)
+    write_reference(folder, compared(xyz))
+    steps = []
+    rows = pose2sim.pose2sim(
+        folder,
+        views=3,
+        lifters=["x"],
+        solve=off_by_views,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    value = {(row.sequence, row.metric): row.value for row in rows}
+    assert value["reference", "absolute_mpjpe"] == pytest.approx(30, abs=1e-3)
+    assert value["all cameras", "absolute_mpjpe"] == pytest.approx(10, abs=1e-3)
+    assert value["all cameras", "negative_view_joints"] == 0
+    assert {row.sequence for row in rows} == {"reference", "all cameras"} and {row.views for row in rows} == {
+        3
+    }
+    assert {row.frames for row in rows if "_at_" not in row.metric} == {4 * 30}  # four triples
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)] * 2
+    four = pose2sim.pose2sim(folder, views=4, lifters=["x"], solve=off_by_views)
+    assert {row.sequence for row in four} == {"reference"}
+    with pytest.raises(ConfigError, match=r"5 views.*4 cameras"):
+        pose2sim.pose2sim(folder, views=5, lifters=["x"], solve=off_by_views)
+
+
+def see_with(monkeypatch: pytest.MonkeyPatch, folder: Path, rig: list[Camera], xyz: np.ndarray) -> None:
+    """Let the folder hold these cameras and videos on which they saw the points without noise."""
+    videos = [folder / "videos" / f"cam0{number}.mp4" for number in range(1, len(rig) + 1)]
+    by_video = dict(zip(videos, rig, strict=True))
+    calibration = Calibration(tuple(rig), "pose2sim", folder, "m", "y")
+    monkeypatch.setattr(pose2sim, "find", lambda _: (videos, calibration))
+
+    def see(video: Path, detector: str) -> tuple[Clip, Keypoints2D]:
+        camera = by_video[video]
+        return Clip(video, Fraction(60), len(xyz), camera.size), seen_by(camera, xyz)
+
+    monkeypatch.setattr(pose2sim, "see", see)
 
 
 def far_and_turned(views, cameras, lifter) -> Motion3D:
@@ -121,10 +178,7 @@ def far_and_turned(views, cameras, lifter) -> Motion3D:
 
 def test_the_benchmark_compares_in_the_cameras_frame(folder: Path, monkeypatch: pytest.MonkeyPatch):
     xyz = walker(30, fps=60.0).keypoints.xyz
-    rig = ring()[:2]
-    pairs = [(folder / "videos" / f"cam0{number}.mp4", camera) for number, camera in enumerate(rig, start=1)]
-    monkeypatch.setattr(pose2sim, "find", lambda _: pairs)
-    monkeypatch.setattr(pose2sim, "see", lambda video, _: seen_by(dict(pairs)[video], xyz))
+    see_with(monkeypatch, folder, ring()[:2], xyz)
     rows = pose2sim.pose2sim(folder, lifters=["right", "turned"], solve=far_and_turned)
     value = {(row.sequence, row.lifter, row.metric): row.value for row in rows}
     for name in ("cam01", "cam02", "all"):
@@ -150,9 +204,8 @@ def test_bad_folders_say_what_is_wrong(folder: Path, tmp_path_factory: pytest.Te
     path = folder / "Calib_scene.toml"
     whole = path.read_text()
     for text, message in (
-        (whole[:100], "not a Pose2Sim calibration"),
-        ("[metadata]\n", "names no camera"),
-        (whole.replace("1000.0", "nan"), "NaN"),
+        (whole[:100], "TOML"),
+        (whole.replace("1000.0", "nan"), "cam_01"),
     ):
         path.write_text(text)
         with pytest.raises(CalibrationError, match=message) as caught:
