@@ -209,6 +209,14 @@ def upward(xyz: Float[np.ndarray, "F J 3"]) -> tuple[Float[np.ndarray, "3"] | No
     return _unit(along[near].mean(axis=0)), float(np.median(angles))
 
 
+def _are_lying(bodies: Float[np.ndarray, "3"], spread: float, rig: Sequence[Camera]) -> bool:
+    """Tell whether the people lie, and not the cameras on their sides: those would not agree, seen all around."""
+    ups = -np.array([camera.cam_from_world[1, :3] for camera in rig])
+    if _angle(bodies, ups.mean(axis=0)) < DENIED or np.linalg.norm(ups.mean(axis=0)) < CAMERAS_AGREE:
+        return False
+    return len(rig) > 2 or spread > RESTS
+
+
 def _level(rig: Sequence[Camera], bodies: Float[np.ndarray, "3"], spread: float) -> Float[np.ndarray, "3"]:
     """Return the direction near the bodies' to which the cameras are level: people lean, tripods hardly.
 

@@ -238,10 +238,10 @@ def orders(calibration: Calibration, sample: Sample) -> Iterator[tuple[str, tupl
     else:
         tried = []
         for a, b in itertools.combinations(views, 2):
-            order = list(views)
-            order[a], order[b] = b, a
-            tried.append(tuple(order))
-    seen = (sample.conf > 0).any(axis=(1, 2))
+            exchanged = list(views)
+            exchanged[a], exchanged[b] = b, a
+            tried.append(tuple(exchanged))
+    seen = [bool((conf > 0).any()) for conf in sample.conf]
     for order in tried:
         if any(cameras[a].size != cameras[b].size for a, b in enumerate(order)):
             continue
