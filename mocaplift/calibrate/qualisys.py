@@ -72,6 +72,11 @@ def _active(source: Source) -> list[Element]:
     ]
     if not found:
         raise CalibrationError(f"{source.path}: none of its cameras is active")
+    for number, camera in enumerate(found, start=1):
+        if not _name(camera):
+            raise CalibrationError(
+                f"{source.path}: active camera {number} is without serial, by which it is known"
+            )
     return found
 
 
@@ -95,7 +100,7 @@ def _sees_video(camera: Element) -> bool:
 
 
 def _name(camera: Element) -> str:
-    return camera.get("serial", "").strip() or "without serial"
+    return camera.get("serial", "").strip()
 
 
 def _qualisys_camera(path: Path, camera: Element) -> Camera:
