@@ -6,10 +6,9 @@ one of them is wrong. Left is orange, right is blue, as in every viewer of this 
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -17,9 +16,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from mocaplift import cameras, kinematics, video
+from mocaplift.clock import nearest_tick
 from mocaplift.errors import InvalidData, OutputError
 from mocaplift.layouts import CONTACT_POINTS
-from mocaplift.values import Capture, Layout
+from mocaplift.values import Capture, Clip, Layout
 
 # Longer side of an overlay (px): enough to judge by, and 8K would take the encoder gigabytes.
 LARGEST_SIDE = 1920
@@ -35,6 +35,8 @@ MIDDLE: Colour = (235, 235, 235)
 PLANTED: Colour = (70, 230, 90)
 _UNSURE: Colour = (110, 110, 110)
 _RIM: Colour = (15, 15, 15)
+# Shade of the moments at which this camera was not running but others were.
+NO_PICTURE = 60
 
 # Sub-pixel drawing: OpenCV takes coordinates in 1/16 px.
 _SHIFT = 4
@@ -52,7 +54,8 @@ def draw(
     """Write the clip of one view with keypoints, skeleton, contacts and time drawn in, as an H.264 file.
 
     The clip is decoded again, one picture at a time. The overlay plays at the speed of the video, slow motion
-    included, and is shrunk to LARGEST_SIDE.
+    included, and is shrunk to LARGEST_SIDE. Overlays of one capture have the same frames and can be played side
+    by side: where a camera was not running, the skeleton is drawn on grey.
 
     Args:
         capture: one person.
@@ -72,15 +75,53 @@ def draw(
     if path.exists() and clip.path.exists() and path.samefile(clip.path):
         raise OutputError(f"the overlay would replace the video {clip.path}; choose another name for it")
     total = min(clip.frames, len(capture.motion.root))
-    with closing(video.frames(clip, max_side=LARGEST_SIDE)) as pictures:
-        first = next(pictures)
-        size = (first.shape[1], first.shape[0])
-        scene = _scene(capture, view, size)
-        with video.write(path, video.playing_fps(clip), size) as append:
-            for index, picture in enumerate(itertools.islice(itertools.chain([first], pictures), total)):
-                append(_drawn(picture, scene, index))
-                if progress is not None:
-                    progress(index + 1, total)
+    shrink = min(1.0, LARGEST_SIDE / max(clip.size))
+    size = (max(1, round(clip.size[0] * shrink)), max(1, round(clip.size[1] * shrink)))
+    scene = _scene(capture, view, size)
+    with (
+        closing(_pictures(clip, size, total)) as pictures,
+        video.write(path, video.playing_fps(clip), size) as append,
+    ):
+        for index, picture in enumerate(pictures):
+            append(_drawn(picture, scene, index))
+            if progress is not None:
+                progress(index + 1, total)
+
+
+def _pictures(
+    clip: Clip, size: tuple[int, int], total: int
+) -> Generator[UInt8[np.ndarray, "H W 3"], None, None]:
+    """Yield as many pictures of a clip as asked for, grey ones before its video begins and after it has ended.
+
+    A clip that was put on the clock of several cameras may start before 0 and end after its file does.
+    """
+    nothing = np.full((size[1], size[0], 3), NO_PICTURE, dtype=np.uint8)
+    first = nearest_tick(clip.start, clip.fps)
+    begin, end = min(total, max(0, -first)), min(total, _last_tick(clip) + 1 - first)
+    for _ in range(begin):
+        yield nothing
+    count = begin
+    if end > begin:
+        part = replace(clip, start=float((first + begin) / clip.fps), frames=end - begin)
+        with closing(video.frames(part, max_side=LARGEST_SIDE)) as decoded:
+            for picture in decoded:
+                yield picture
+                count += 1
+    for _ in range(count, total):
+        yield nothing
+
+
+def _last_tick(clip: Clip) -> int:
+    """Return the last tick of the clip's clock, counted from the file's first frame, at which it has a picture."""
+    if "duration_s" not in clip.facts:
+        return nearest_tick(clip.start, clip.fps) + clip.frames - 1
+    slow_motion = float(clip.facts.get("slow_motion", 1.0))
+    own_fps = slow_motion * float(clip.facts.get("source_fps", 0.0))
+    if clip.facts.get("is_variable_rate") or own_fps <= 0 or float(clip.fps) <= own_fps:
+        own_fps = float(clip.fps)
+    # The last frame begins one of the file's own intervals before its end.
+    last_frame = float(clip.facts["duration_s"]) / slow_motion - 1 / own_fps
+    return nearest_tick(last_frame, clip.fps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +137,7 @@ class _Scene:
     start: float  # s
     fps: float
     unit: float  # px of the overlay for one of a picture with DRAWN_FOR rows
+    title: str  # which camera, where there are several
 
 
 def _scene(capture: Capture, view: int, size: tuple[int, int]) -> _Scene:
@@ -121,6 +163,7 @@ def _scene(capture: Capture, view: int, size: tuple[int, int]) -> _Scene:
         start=clip.start,
         fps=float(clip.fps),
         unit=min(size) / DRAWN_FOR,
+        title=f"{camera.name}   " if len(capture.clips) > 1 else "",
     )
 
 
@@ -167,7 +210,7 @@ def _drawn(picture: UInt8[np.ndarray, "H W 3"], scene: _Scene, index: int) -> UI
         else:
             _disc(image, place, 4.0 * unit, _RIM)
             _disc(image, place, 3.0 * unit, _faded(colour, conf))
-    _caption(image, f"frame {index}   {scene.start + index / scene.fps:.2f} s", unit)
+    _caption(image, f"{scene.title}frame {index}   {scene.start + index / scene.fps:.2f} s", unit)
     return image
 
 

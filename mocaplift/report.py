@@ -36,8 +36,9 @@ KEYS: dict[str, str] = {
     "calibration_unchecked": "cameras that saw too little for this to be known of them",
     "calibration_notes": "what else was noticed about the cameras, in sentences",
     "sync_source": "how the videos share a clock: `same clock`, `motion`, `sound` or `given`",
-    "sync_offsets_s": "what was added to every camera's own time (s)",
-    "sync_confidence": "how sure each of these is, 0 to 1",
+    "sync_offsets_s": "what was added to each camera's own time, in the order of `videos` (s)",
+    "sync_error_ms": "expected error of these, where they were measured (ms)",
+    "sync_agreement": "how alike what the cameras measured is at these offsets: 1 the same, 0 unrelated",
     "camera_seen_share": "share of the frames in which each camera sees the person",
     "camera_reprojection_px": "distance between keypoints and the solved body in each picture, median (px)",
     # the clock and the picture

@@ -13,7 +13,7 @@ from mocaplift import cameras, kinematics, overlay, video
 from mocaplift.errors import InvalidData, OutputError
 from mocaplift.layouts import BODY21, COCO17, CONTACT_POINTS, remap_keypoints
 from mocaplift.values import Camera, Capture, Keypoints2D
-from tests.clips import NTSC, write_clip
+from tests.clips import NTSC, number_of, numbered, write_clip
 from tests.walker import walker
 
 SIZE = (640, 360)  # px
@@ -175,6 +175,35 @@ def test_a_capture_shorter_than_its_video_ends_the_overlay(wall: Path, tmp_path:
     short = replace(capture, clips=[replace(capture.clips[0], frames=FRAMES + 5)])
     overlay.draw(short, tmp_path / "out.mp4")
     assert video.probe(tmp_path / "out.mp4").frames == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("fps", "start", "shown"),
+    [
+        (30, 0.0, [*range(10), None, None, None, None]),
+        (30, -2 / 30, [None, None, *range(10), None, None]),
+        (30, 3 / 30, [*range(3, 10), *[None] * 7]),
+        (30, 1.0, [None] * 14),
+        (15, 0.0, [0, 2, 4, 6, 8, *[None] * 9]),
+        (60, 0.1 - 1 / 240, [3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, None]),
+    ],
+)
+def test_on_the_clock_of_several_cameras_each_shows_its_own_frames(
+    tmp_path: Path, fps: int, start: float, shown: list[int | None]
+) -> None:
+    path = write_clip(tmp_path / "numbers.mp4", [numbered(k) for k in range(10)], fps=30)
+    stretch = replace(video.probe(path), fps=Fraction(fps), start=start, frames=len(shown))
+    walk = walker(len(shown), float(fps))
+    away = cameras.look_at(np.array([0.0, 1.0, 5.0]), np.array([0.0, 1.0, 9.0]))
+    camera = Camera("away", cameras.intrinsics_from_fov(60.0, stretch.size), np.zeros(5), away, stretch.size)
+    nothing = np.full((len(shown), len(BODY21), 2), np.nan)
+    unseen = Keypoints2D(nothing, np.zeros(nothing.shape[:2]), BODY21, float(fps), stretch.size)
+    capture = Capture(
+        [stretch] * 2, [camera] * 2, [unseen] * 2, walk.keypoints, walk.motion, walk.contacts, {}
+    )
+    overlay.draw(capture, tmp_path / "out.mp4", view=1)
+    made = list(video.frames(video.probe(tmp_path / "out.mp4")))
+    assert [None if np.ptp(image[:50].astype(int)) < 20 else number_of(image) for image in made] == shown
 
 
 def test_odd_pictures_can_be_drawn_on(tmp_path: Path) -> None:

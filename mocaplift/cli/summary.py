@@ -104,8 +104,13 @@ def _cameras(facts: Facts) -> str:
 def _clock(facts: Facts) -> str:
     if facts.get("sync_source") in (None, "same clock"):
         return ""
-    offsets = facts.get("sync_offsets_s") or {}
-    said = ", ".join(f"{name} {offset:+.3f} s" for name, offset in offsets.items())
+    names = list(facts.get("videos") or {})
+    said = ", ".join(
+        f"{name} {offset:+.3f} s"
+        for name, offset in zip(names, facts.get("sync_offsets_s") or [], strict=False)
+    )
+    if _has(facts, "sync_error_ms"):
+        said += f", to {facts['sync_error_ms']:.0f} ms"
     found = "offsets given" if facts["sync_source"] == "given" else f"offsets found by {facts['sync_source']}"
     return f"{found}: {said}" if said else found
 
