@@ -28,6 +28,7 @@ VERBS = {
     "export": "stages",
     "evaluate": "evaluate",
     "train": "train",
+    "calibrate": "calibrate",
     "doctor": "doctor",
 }
 # Verbs that mean nothing without a file. A file of such a name, alone on the line, is the video.
