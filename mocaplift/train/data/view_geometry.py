@@ -104,7 +104,7 @@ def hidden_share(
 
 
 def heavy_tailed(
-    gaussian: Float[np.ndarray, "*lead 2"], nu: Float[np.ndarray, "*lead"]
+    gaussian: Float[np.ndarray, "*lead 2"], nu: Float[np.ndarray, "..."]
 ) -> Float[np.ndarray, "*lead 2"]:
     """Return Gaussian vectors of variance 1 made longer, so that their lengths are Student's t with median 1.
 
