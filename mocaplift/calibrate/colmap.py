@@ -2,7 +2,8 @@
 
 cameras.txt: CAMERA_ID MODEL WIDTH HEIGHT PARAMS[]. images.txt: two lines an image, IMAGE_ID QW QX QY QZ TX TY TZ
 CAMERA_ID NAME (world to camera, OpenCV axes) and its points, which may be none. The middle of the first pixel is
-at (0.5, 0.5) there. An image is a camera, named like the image, or like the folder it is in where that holds several.
+at (0.5, 0.5) there. An image is a camera, named like the image, or like the folder it is in where that holds
+several.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A table of `intrinsicMat` 3 x 3, `distortion` 1 x 5, `imageSize` (height, width), `rotation` 3 x 3 and
 `translation` (mm), world to camera. The world is that of a board on the wall: x right, y down, z into the wall. A
-pickle is a program: the unpickler here knows numpy's arrays and nothing else, and whatever else a file names is refused.
+pickle is a program: the unpickler here knows numpy's arrays and nothing else, and whatever else a file names is
+refused.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _is_pickle(content: bytes) -> bool:
     """Tell whether bytes begin with a protocol of pickle 2 to 5, or look like the older protocol in text."""
     if content[:1] == b"\x80":
         return len(content) > 1 and 2 <= content[1] <= 5
-    return content[:1] in (b"(", b"c") and content.rstrip()[-1:] == b"."
+    return content[:1] in (b"(", b"c", b"}") and content.rstrip()[-1:] == b"."
 
 
 def _camera(path: Path, content: bytes) -> Camera:
