@@ -99,6 +99,8 @@ class Source:
         try:
             return tomllib.loads(self.text), ""
         except (ValueError, RecursionError) as error:
+            if "end of document" in str(error):
+                return None, f"it breaks off in line {len(self.text.splitlines())} ({error})"
             return None, _sentence(error)
 
     @cached_property
