@@ -54,6 +54,18 @@ def prior(cmu: Path, out: Path, settings: tuple[str, ...], **loudness: bool) -> 
     _run(train_prior, PriorConfig(), cmu, out, settings, loudness)
 
 
+@train.command()
+@_cmu
+@_out
+@_set
+@loudness_flags
+def points(cmu: Path, out: Path, settings: tuple[str, ...], **loudness: bool) -> None:
+    """Make the point prior of triangulation from the CMU archives in CMU_DIR."""
+    from mocaplift.train.points import PointPriorConfig, train_points
+
+    _run(train_points, PointPriorConfig(), cmu, out, settings, loudness)
+
+
 def _run(
     stage: Any, config: Any, cmu: Path, out: Path, settings: tuple[str, ...], loudness: dict[str, bool]
 ) -> None:

@@ -32,7 +32,18 @@ def _dlt() -> Lifter:
     return dlt.lift
 
 
-LIFTERS: dict[str, Callable[[], Lifter]] = {"smplify": _smplify, "landmarks": _landmarks, "dlt": _dlt}
+def _triangulate() -> Lifter:
+    from mocaplift.lift import triangulate
+
+    return triangulate.lift
+
+
+LIFTERS: dict[str, Callable[[], Lifter]] = {
+    "smplify": _smplify,
+    "landmarks": _landmarks,
+    "dlt": _dlt,
+    "triangulate": _triangulate,
+}
 # All that apply, averaged: the default.
 AUTO = "auto"
 

@@ -34,7 +34,10 @@ def lift(views: Sequence[Keypoints2D], cameras: Sequence[Camera]) -> Motion3D:
     seen = [remap_keypoints(view, BODY21) for view in views]
     conf = np.stack([view.conf for view in seen])
     rows = np.concatenate(
-        [_rows(view, camera) * view.conf[..., None, None] for view, camera in zip(seen, cameras, strict=True)],
+        [
+            _rows(view, camera) * view.conf[..., None, None]
+            for view, camera in zip(seen, cameras, strict=True)
+        ],
         axis=-2,
     )
     _, singular, vectors = np.linalg.svd(rows)

@@ -59,7 +59,7 @@ def train_prior(config: PriorConfig, cmu: Path, out: Path, *, body_name: str = "
     started = time.monotonic()
     rng = np.random.default_rng(config.seed)
     body = load_body(body_name)
-    takes = list(read_takes(cmu, body.skeleton(np.zeros(body.num_shape)), sole_y=_sole_y(body_name)))
+    takes = list(read_takes(cmu, body.skeleton(np.zeros(body.num_shape)), sole_y=sole_height(body_name)))
     train = [take for take in takes if not take.is_validation]
     held_out = [take for take in takes if take.is_validation]
     drawn = draw_poses(train, config.poses, rng)
@@ -245,7 +245,8 @@ def _single_precision(array: np.ndarray) -> np.ndarray:
     return array.astype(np.uint8 if array.dtype == bool else np.float32)
 
 
-def _sole_y(body_name: str) -> float:
+def sole_height(body_name: str = "body") -> float:
+    """Return where the soles of the mean body are at rest, metres about the pelvis (below it: negative)."""
     arrays, _ = load_arrays(locate(body_name), "body")
     return -float(arrays["pelvis_height"][0])
 
