@@ -4,8 +4,9 @@ It is anipose's file (see `tables`) with `fisheye = false` in every table, which
 distortion coefficients: k1 k2 p1 p2. Pose2Sim converts everything that it reads to metres with +Z up.
 
 Known defect, left as it is because the file does not show it: Pose2Sim divides the distortion of Qualisys cameras
-by 64 (its `.qca.txt` gives subpixels for lengths only). The effect is 6 px in the corners of a Miqus camera's
-picture; reading the `.qca.txt` itself avoids it.
+by 64, but `.qca.txt` gives only lengths in subpixels (boards seen by the cameras of its example give k1 = -0.054,
+its `.qca.txt` -0.047, its TOML -0.0007). That is 2 px in most of the picture and 5 to 9 px in the corners; reading
+the `.qca.txt` itself avoids it.
 """
 
 from __future__ import annotations
