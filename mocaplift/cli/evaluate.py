@@ -145,6 +145,61 @@ def pose2sim(
 
 
 @evaluate.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--views",
+    type=click.IntRange(min=2),
+    default=2,
+    metavar="N",
+    help="Cameras of every random rig.  [default 2]",
+)
+@click.option(
+    "--windows",
+    type=click.IntRange(min=1),
+    default=200,
+    metavar="N",
+    help="How many windows of four seconds are drawn; always the same.  [default 200]",
+)
+@click.option(
+    "--lifter",
+    "lifters",
+    multiple=True,
+    metavar="NAME",
+    help="What to score; may be repeated.  [default all]",
+)
+@_fit
+@_jobs
+@_json
+def mocap(
+    folder: Path,
+    views: int,
+    windows: int,
+    lifters: tuple[str, ...],
+    fit: bool,
+    jobs: int,
+    json_path: Path | None,
+) -> None:
+    """Score lifters of several views on motion capture that training never saw, with made-up cameras and noise.
+
+    DIR holds CMU's archives, whose held-out takes are used, or BVH files on their skeleton.
+    """
+    from mocaplift.train.held_out import mocap as measure
+
+    _show(
+        lambda progress: measure(
+            folder,
+            views=views,
+            lifters=lifters or None,
+            windows=windows,
+            fit=fit,
+            jobs=jobs,
+            progress=progress,
+        ),
+        json_path,
+    )
+
+
+@evaluate.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", required=False)
 @_lifters
 @_detector
@@ -160,14 +215,34 @@ def samples(folder: Path | None, lifters: tuple[str, ...], detector: str, json_p
 
 
 @evaluate.command()
-@click.argument("video", type=click.Path(path_type=Path))
-@_lifters
+@click.argument("video", type=click.Path(path_type=Path), metavar="[VIDEO]", required=False)
+@click.option(
+    "--views",
+    type=click.IntRange(min=2),
+    default=4,
+    metavar="N",
+    help="Without VIDEO: cameras of the clip that is made up.  [default 4]",
+)
+@click.option(
+    "--lifter",
+    "lifters",
+    multiple=True,
+    metavar="NAME",
+    help=f"What to time; may be repeated.  [default {_LIFTER}; without VIDEO all of several views]",
+)
 @_json
-def speed(video: Path, lifters: tuple[str, ...], json_path: Path | None) -> None:
-    """Measure frames per second of each stage and of a whole call on VIDEO, and its peak memory."""
+def speed(video: Path | None, views: int, lifters: tuple[str, ...], json_path: Path | None) -> None:
+    """Measure frames per second of each stage and of a whole call on VIDEO, and its peak memory.
+
+    Without VIDEO, the lifters of several views alone: a whole clip, and one new frame.
+    """
+    from mocaplift.evaluate.lifter_speed import lifter_speed
     from mocaplift.evaluate.speed import speed as measure
 
-    _show(lambda progress: measure(video, lifters=lifters, progress=progress), json_path)
+    if video is None:
+        _show(lambda progress: lifter_speed(views, lifters=lifters or None, progress=progress), json_path)
+    else:
+        _show(lambda progress: measure(video, lifters=lifters or (_LIFTER,), progress=progress), json_path)
 
 
 def _show(measure: Callable[[Callable[[int, int], None]], Sequence[Any]], json_path: Path | None) -> None:
