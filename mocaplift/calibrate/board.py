@@ -21,7 +21,7 @@ COUNTS = (2, 50)
 SQUARES = (0.002, 2.0)
 # The longer side (px) to which pictures are shrunk for the search: large squares are found better in it.
 SEARCH_SIDES = (1000, 2000)
-# The half width of the window in which corners are placed, as a part of the distance to the next, and at most (px).
+# The half width of the window in which corners are placed, as a part of the distance to the next; at most (px).
 WINDOW, WIDEST_WINDOW = 0.3, 15
 # A corner of four squares differs along its diagonals by this part of the board's contrast at least; at the rim
 # of a board, where two squares are missing, it differs by none.
@@ -275,7 +275,7 @@ def _looks_like_corners(image: np.ndarray, grid: np.ndarray) -> Bool[np.ndarray,
     rows, columns = grid.shape[:2]
     places = np.stack(np.meshgrid(np.arange(columns, dtype=float), np.arange(rows, dtype=float)), axis=-1)
     homography = _plane(grid)
-    return _corners_at(image, homography, places)
+    return np.zeros((rows, columns), bool) if homography is None else _corners_at(image, homography, places)
 
 
 def _corners_at(image: np.ndarray, homography: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -100,11 +100,11 @@ def place_cameras(lenses: Sequence[Lens], seen: Sequence[Seen], board: Board) ->
         boards = {key: pose for key, pose in boards.items() if key not in bad}
     errors = {name: _rms(off[data.camera == place]) for place, name in enumerate(names)}
     for name, error in errors.items():
-        used = sum(key in views[name] for key in boards)
-        if not used or not error < WORST_PX:
+        num_used = sum(key in views[name] for key in boards)
+        if not num_used or not error < WORST_PX:
             trouble = (
                 "none of its pictures agrees with the other cameras'"
-                if not used
+                if not num_used
                 else f"it is {error:.1f} px off"
             )
             raise CalibrationError(
@@ -136,7 +136,8 @@ def _views(lenses: Sequence[Lens], seen: Sequence[Seen], board: Board) -> dict[s
             raise CalibrationError(
                 f"camera {lens.camera}: the board was found in none of its {len(each.labels)} pictures for "
                 "extrinsics; "
-                "it must be seen whole and sharp"
+                "it must be seen whole and sharp. Without a board, known points of the place will do "
+                "(--scene)"
             )
         views[lens.camera] = found
     return views

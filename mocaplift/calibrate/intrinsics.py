@@ -201,8 +201,13 @@ def _solve(sightings: list[Sighting], board: Board, seen: Seen) -> _Solution:
     flags = 0 if len(sightings) >= GOOD_PICTURES else cv2.CALIB_FIX_K3
     for flag, place in [*_FLAGS.values(), (0, slice(0, 0))]:
         try:
-            _, matrix, distortion, _, _, sigmas, _, errors = cv2.calibrateCameraExtended(
-                points, pixels, seen.size, None, None, flags=flags
+            _, matrix, distortion, _, _, sigmas, _, errors = cv2.calibrateCameraExtended(  # type: ignore[call-overload]  # None: no start
+                points,
+                pixels,
+                seen.size,
+                None,
+                None,
+                flags=flags,
             )
         except cv2.error as error:
             raise CalibrationError(

@@ -36,6 +36,8 @@ MOST_TRIED, TRIED_SIDE = 8, 800
 # Cameras are held level, more or less: where a board on the floor makes their mean up this far from up (degrees),
 # it stands rather than lies.
 STANDING_DEG = 50.0
+# The mean of the cameras' own up directions is this long at least, or they are not held alike: 45 degrees each.
+HELD_ALIKE = 0.7
 
 Pose = Float[np.ndarray, "4 4"]
 Files = dict[str, list[Path]]
@@ -235,7 +237,14 @@ def _with_floor(
 def _on_floor(lenses: list[Lens], placed: Placed, board: Board, floor: str | None, notes: list[str]) -> Rig:
     """Return the rig in the world of the board on the floor, or, without one, level as the cameras are held."""
     level = np.mean([-pose[1, :3] for pose in placed.poses.values()], axis=0)
-    level /= max(float(np.linalg.norm(level)), 1e-9)
+    length = float(np.linalg.norm(level))
+    if floor is None and length < HELD_ALIKE:
+        raise CalibrationError(
+            "no picture shows which way is up, and the cameras are turned too differently to guess it; put "
+            "the board "
+            "on the floor in one picture, and name it by --floor"
+        )
+    level /= max(length, 1e-9)
     if floor is not None and floor not in placed.boards:
         raise CalibrationError(
             f"the picture of the board on the floor contradicts the others ({', '.join(placed.rejected)} "

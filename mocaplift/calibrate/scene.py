@@ -33,8 +33,8 @@ from mocaplift.values import Camera
 MOST_BYTES = 10_000_000
 # Points of a plane, and others, that place a camera.
 FEWEST_IN_PLANE, FEWEST = 4, 6
-# Points lie in a plane if they are off it by less than this part of their spread.
-FLAT = 1e-3
+# Points lie in a plane, or on a line, if they are off it by less than this part of their spread.
+FLAT = 1e-2
 # A point this far (px at 1920 px) from where the camera, so placed, sees it was clicked or measured wrongly.
 WORST_PX = 30.0
 

@@ -15,6 +15,8 @@ from mocaplift.values import Camera
 
 # Names of pictures that are left out are listed up to this many.
 MOST_NAMED = 10
+# Columns of text that a table may take: a rig of fifty cameras.
+WIDEST = 1000
 
 
 def show_rig(rig: Rig) -> None:
@@ -31,7 +33,7 @@ def show_rig(rig: Rig) -> None:
             f"{rig.error_px[lens.camera]:.2f}",
             f"{rig.used[lens.camera]}",
         )
-    console.print(table)
+    _print(console, table)
     rejected = [("intrinsics", lens.rejected) for lens in rig.lenses if lens.rejected]
     if rig.rejected:
         rejected.append(("extrinsics", rig.rejected))
@@ -49,45 +51,45 @@ def show_rig(rig: Rig) -> None:
 
 
 def show_cameras(cameras: Sequence[Camera], unit: str = "m") -> None:
-    """Print the lens, place and direction of each camera, and the distances between them."""
-    console = Console(highlight=False)
+    """Print the lens, place and direction of each camera, and how far it is from the others."""
+    console = Console(highlight=False, soft_wrap=True)
     mark = f" {unit}" if unit else ""
-    table = _table(
-        "camera", "size px", "focal px", "view", "middle px", "distortion", f"place{mark}", "looks"
+    lenses = _table("camera", "size px", "focal px", "view", "middle px", "distortion")
+    places = _table(
+        "camera", *(f"{axis}{mark}" for axis in "xyz"), "looks", *(f"to {each.name}" for each in cameras)
     )
-    for camera in cameras:
+    for place, camera in enumerate(cameras):
         k = camera.intrinsics
-        focal = (
-            f"{k[0, 0]:.1f}" if np.isclose(k[0, 0], k[1, 1], rtol=1e-4) else f"{k[0, 0]:.1f} {k[1, 1]:.1f}"
-        )
-        table.add_row(
+        lenses.add_row(
             escape(camera.name),
             f"{camera.size[0]} x {camera.size[1]}",
-            focal,
+            f"{k[0, 0]:.1f} {k[1, 1]:.1f}",
             f"{_field_of_view(camera, 0):.0f} x {_field_of_view(camera, 1):.0f}°",
             f"{k[0, 2]:.0f} {k[1, 2]:.0f}",
             " ".join(f"{each:.3g}" for each in camera.distortion) if camera.distortion.any() else "none",
-            " ".join(f"{each:.2f}" for each in centre(camera)),
-            _direction(camera),
         )
-    console.print(table)
-    if len(cameras) > 1:
-        names = [camera.name for camera in cameras]
-        apart = _table(f"distance{mark}", *names[1:])
-        for place, camera in enumerate(cameras[:-1]):
-            row = [
-                f"{np.linalg.norm(centre(camera) - centre(other)):.3f}" if place < column else ""
-                for column, other in enumerate(cameras)
-            ]
-            apart.add_row(escape(camera.name), *row[1:])
-        console.print(apart)
+        apart = [float(np.linalg.norm(centre(camera) - centre(other))) for other in cameras]
+        places.add_row(
+            escape(camera.name),
+            *(f"{each:.3f}" for each in centre(camera)),
+            _direction(camera),
+            *("" if column == place else f"{each:.3f}" for column, each in enumerate(apart)),
+        )
+    _print(console, lenses)
+    _print(console, places)
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(columns):
-        table.add_column(escape(column), justify="left" if place == 0 else "right")
+        table.add_column(escape(column), justify="left" if place == 0 else "right", no_wrap=True)
     return table
+
+
+def _print(console: Console, table: Table) -> None:
+    """Print a table as wide as it is: a number cut short is worse than a line that the terminal wraps."""
+    width = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+    console.print(table, width=max(width, console.width), crop=False, soft_wrap=True)
 
 
 def _field_of_view(camera: Camera, axis: int) -> float:
