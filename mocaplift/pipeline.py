@@ -1,18 +1,19 @@
-"""The product on one screen: a clip in, the motion of every chosen person out."""
+"""The product on one screen: the clips of a take in, the motion of every chosen person out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mocaplift import quality, video
-from mocaplift.assume import Gravity, assumed_camera, find_gravity, pitch_and_roll
+from mocaplift.assume import Gravity, find_gravity, pitch_and_roll
 from mocaplift.body import attachments_of, body_keypoints
+from mocaplift.calibrate import Calibration
 from mocaplift.cameras import moved
 from mocaplift.clean.contacts import find_contacts
 from mocaplift.clean.feet import pin_feet
@@ -22,67 +23,63 @@ from mocaplift.clean.outliers import repair_outliers
 from mocaplift.clean.smoothing import smooth
 from mocaplift.clean.swaps import repair_swaps
 from mocaplift.detect import Detector, detect
-from mocaplift.detect.track import Track, choose
-from mocaplift.errors import ConfigError, NoPersonFound
+from mocaplift.detect.track import choose
 from mocaplift.fit import Fitter, fit_skeleton, settle
 from mocaplift.lift import AUTO, applicable, load_lifter
 from mocaplift.options import Options
 from mocaplift.values import Camera, Capture, Clip, Keypoints2D, SkeletonMotion
+from mocaplift.views.seen import seen_part
+from mocaplift.views.together import paired, together
 
 # (stage, done, total): what is going on, for a progress bar.
 Progress = Callable[[str, int, int], None]
 
-# A body whose hips and knees are seen in less than this share of the frames cannot be captured: its legs, its
-# path and its contacts would be invented. A joint counts as seen from this confidence (expected error 5 cm).
-LEAST_WHOLE, SEEN = 0.2, 0.15
-# A person seen for less than this (s) has no motion to speak of.
-SHORTEST = 0.2
-
 
 def capture(
     paths: Sequence[Path | str],
-    cameras: Sequence[Camera] | None,
+    cameras: Calibration | Sequence[Camera] | None,
     detector: Detector,
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> list[Capture]:
-    """Return the motion of every chosen person in a clip.
+    """Return the motion of every chosen person in a take: one video, or several of the same moment.
 
     Args:
-        paths: one video.
-        cameras: its camera where it is known, in a world with +Y up; None assumes one and says so.
+        paths: a video for each camera.
+        cameras: a calibration, whose cameras are paired with the videos by name, or one camera for each video in
+            a world of metres with +Y up; None assumes the camera of a single video and says so.
         detector: from `detect.load_detector`.
         options: what the user decided.
         progress: called with (stage, done, total).
 
     Raises:
-        VideoError: the video cannot be read.
+        VideoError: a video cannot be read.
         NoPersonFound: nobody was seen, or too little of them.
-        ConfigError: the options ask for a person or lifter that does not exist.
+        ConfigError: the options ask for a person or lifter that does not exist, or several videos lack cameras.
+        CalibrationError: the cameras are not those of the videos, or do not fit what they saw.
+        InvalidData: the videos do not show the same moments.
     """
     options, tell = options or Options(), progress or (lambda stage, done, total: None)
-    if len(paths) != 1 or (cameras is not None and len(cameras) != 1):
-        raise ConfigError(f"one video with at most one camera is captured at a time, not {len(paths)}")
     seconds: dict[str, float] = {}
-    clip = video.probe(paths[0], start=options.start, end=options.end, slow_motion=options.slow_motion)
+    clips = [
+        video.probe(path, start=options.start, end=options.end, slow_motion=options.slow_motion)
+        for path in paths
+    ]
+    calibration = paired(cameras, clips)
     with _timed(seconds, "detect"):
-        sighting = detect(clip, detector, progress=lambda done, total: tell("detect", done, total))
-    chosen = choose(sighting.tracks, options.person)
-    moves = sighting.camera_motion
-    found: dict[str, object] = dict(sighting.facts) | {
-        "complete": bool(clip.facts.get("complete", True)) and sighting.clip.frames == clip.frames,
-        "camera_is_moving": None if moves is None else moves.is_moving,
-        "camera_drift_px": None if moves is None else moves.drift_px,
-    }
-    parts = [(track.id, *seen_part(sighting.clip, track)) for track in chosen]
-    del sighting, chosen  # everybody's keypoints over the whole clip: only those asked for stay in memory
-    results = []
-    for person, part, view, facts in parts:
-        assumed, focal_source = assumed_camera(part, options) if cameras is None else (cameras[0], "given")
-        facts |= found | {"person": person, "focal_source": focal_source}
-        gravity = "given" if cameras is not None or options.pitch is not None else None
-        results.append(reconstruct((part,), (view,), (assumed,), options, tell, facts, seconds, gravity))
-    return results
+        sightings = [
+            detect(clip, detector, progress=partial(tell, stage))
+            for clip, stage in zip(clips, _stages(calibration, len(clips)), strict=True)
+        ]
+    with _timed(seconds, "match"):
+        scene = together(sightings, calibration, options)
+    chosen = [(person.id, *seen_part(scene.clips, person)) for person in choose(scene.people, options.person)]
+    rig, found, gravity = scene.cameras, scene.facts, "given" if scene.is_level else None
+    del sightings, scene  # everybody's keypoints over the whole take: only those asked for stay in memory
+    return [
+        reconstruct(parts, views, rig, options, tell, facts | found | {"person": person}, seconds, gravity)
+        for person, parts, views, facts in chosen
+    ]
 
 
 def reconstruct(
@@ -134,7 +131,8 @@ def reconstruct(
         **(facts or {}),
         **repairs,
         **quality.measure(motion, points, contacts, views, cameras),
-        **_assumed_facts(motion, cameras[0], fitter),
+        **_facts_of_scale(motion, fitter, len(cameras)),
+        **(_facts_of_lens(cameras[0]) if len(cameras) == 1 else quality.by_camera(points, views, cameras)),
         "lifter": "+".join(names),
         "gravity_source": level.source,
         "floor_tilt_deg": floor.tilt_deg,
@@ -187,32 +185,11 @@ def lifters_for(name: str, views: Sequence[Keypoints2D]) -> list[str]:
     return applicable(views) if name == AUTO else [name]
 
 
-def seen_part(clip: Clip, track: Track) -> tuple[Clip, Keypoints2D, dict[str, object]]:
-    """Return the stretch of the clip in which the person is seen, and how much of them was.
-
-    Raises:
-        NoPersonFound: too short, or too little of the body, to be captured.
-    """
-    seen = np.flatnonzero(track.is_seen)
-    first, last = int(seen[0]), int(seen[-1]) + 1
-    view, fps = track.keypoints, float(clip.fps)
-    if last - first < max(2, SHORTEST * fps):
-        raise NoPersonFound(
-            f"{clip.path}: {track.described()} is seen for {(last - first) / fps:.2f} s only; a motion needs at "
-            f"least {SHORTEST} s"
-        )
-    needed = view.layout.index("left_hip", "right_hip", "left_knee", "right_knee")
-    whole = (view.conf[first:last, needed] >= SEEN).all(axis=1).mean()
-    if whole < LEAST_WHOLE:
-        raise NoPersonFound(
-            f"{clip.path}: hips and knees of {track.described()} are seen in {whole:.0%} of the frames only; film "
-            "the whole body, from head to feet"
-        )
-    part = replace(clip, start=clip.start + first / fps, frames=last - first)
-    stretch = slice(first, last)
-    landmarks = None if view.landmarks is None else view.landmarks[stretch]
-    view = replace(view, xy=view.xy[stretch], conf=view.conf[stretch], landmarks=landmarks)
-    return part, view, {"seen_share": len(seen) / (last - first)}
+def _stages(calibration: Calibration | None, count: int) -> list[str]:
+    """Return what is told while each video is detected: which camera it is, where there are several."""
+    if calibration is None or count == 1:
+        return ["detect"] * count
+    return [f"detect {camera.name}" for camera in calibration.cameras]
 
 
 def _moved(
@@ -222,14 +199,21 @@ def _moved(
     return move_motion(motion, transform), tuple(moved(camera, transform) for camera in cameras)
 
 
-def _assumed_facts(motion: SkeletonMotion, camera: Camera, fitter: Fitter) -> dict[str, object]:
+def _facts_of_scale(motion: SkeletonMotion, fitter: Fitter, num_cameras: int) -> dict[str, object]:
+    """Return how tall the person is taken to be, and why."""
+    assert motion.skeleton.shape is not None  # the fit made it
+    seen = "prior" if num_cameras == 1 else "cameras"
+    return {
+        "person_height_m": fitter.body.stature(motion.skeleton.shape),
+        "scale_source": seen if fitter.height is None else "given",
+    }
+
+
+def _facts_of_lens(camera: Camera) -> dict[str, object]:
     """Return what one camera cannot see and the result rests on, for the report."""
     pitch, roll = pitch_and_roll(camera)
-    assert motion.skeleton.shape is not None  # the fit made it
     return {
         "focal_px": float(camera.intrinsics[0, 0]),
-        "person_height_m": fitter.body.stature(motion.skeleton.shape),
-        "scale_source": "prior" if fitter.height is None else "given",
         "camera_pitch_deg": pitch,
         "camera_roll_deg": roll,
     }

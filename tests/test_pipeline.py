@@ -16,7 +16,6 @@ from mocaplift.body import body_keypoints, load_body
 from mocaplift.cameras import intrinsics_from_fov, look_at
 from mocaplift.clean.ground import sole_drops
 from mocaplift.detect.people import Person
-from mocaplift.detect.track import Track
 from mocaplift.errors import ConfigError, NoPersonFound
 from mocaplift.evaluate.alignment import align
 from mocaplift.layouts import BODY21, CONTACT_POINTS
@@ -123,7 +122,7 @@ class TestCapture:
         assert facts["people"] == 1 and facts["person"] == 1 and facts["seen_share"] == 1.0
         assert facts["complete"] is True and facts["camera_is_moving"] is False
         assert facts["reprojection_px"] < 3.0
-        assert set(facts["seconds"]) == {"detect", "repair", "lift", "fit", "clean"}
+        assert set(facts["seconds"]) == {"detect", "match", "repair", "lift", "fit", "clean"}
         assert all(value >= 0 for value in facts["seconds"].values())
 
     def test_progress_is_told_stage_by_stage(self, made) -> None:
@@ -189,9 +188,13 @@ class TestCapture:
         with pytest.raises(NoPersonFound):
             pipeline.capture([video], None, Seer(seen(motion, LENS), hidden=range(FRAMES)))
 
-    def test_one_video_with_one_camera_at_a_time(self, video: Path, motion) -> None:
-        for paths, lenses in (([video, video], None), ([video], [LENS, LENS]), ([], None)):
-            with pytest.raises(ConfigError, match="one video with at most one camera"):
+    def test_every_video_needs_its_camera(self, video: Path, motion) -> None:
+        for paths, lenses, said in (
+            ([video, video], None, "2 videos of one take need calibrated cameras"),
+            ([video], [LENS, LENS], "one camera for each video, but there are 2 for 1"),
+            ([], None, "there is no video"),
+        ):
+            with pytest.raises(ConfigError, match=said):
                 pipeline.capture(paths, lenses, Seer(seen(motion, LENS)))
 
     def test_an_unknown_lifter_is_named(self, video: Path, motion) -> None:
@@ -253,48 +256,6 @@ def test_auto_is_every_lifter_that_applies(motion) -> None:
     assert pipeline.lifters_for("auto", [view]) == ["smplify", "landmarks"]
     assert pipeline.lifters_for("auto", [replace(view, landmarks=None)]) == ["smplify"]
     assert pipeline.lifters_for("landmarks", [view]) == ["landmarks"]
-
-
-class TestSeenPart:
-    def track(self, motion, first: int, last: int, legs: float = 1.0) -> Track:
-        """Return a track seen from `first` to before `last`, its legs in that share of the frames."""
-        view = seen(motion, LENS)
-        xy, conf = view.xy.copy(), view.conf.copy()
-        away = np.ones(FRAMES, bool)
-        away[first:last] = False
-        conf[away] = 0.0
-        hidden = first + round(legs * (last - first))
-        conf[hidden:last, BODY21.at("left_knee")] = 0.0
-        xy[conf == 0] = np.nan
-        boxes = np.tile([0.0, 0.0, 30.0, 40.0], (FRAMES, 1))
-        return Track(3, replace(view, xy=xy, conf=conf), boxes)
-
-    CLIP = Clip(Path("dance.mp4"), Fraction(30), FRAMES, SIZE, start=2.0)
-
-    def test_it_is_cut_to_where_the_person_is(self, motion) -> None:
-        track = self.track(motion, 6, 30)
-        part, view, facts = pipeline.seen_part(self.CLIP, track)
-        assert (part.frames, part.start, part.fps) == (24, pytest.approx(2.2), 30)
-        np.testing.assert_array_equal(view.xy, track.keypoints.xy[6:30])
-        assert view.landmarks is not None and len(view.landmarks) == 24
-        assert facts == {"seen_share": 1.0}
-
-    def test_frames_in_between_count_as_unseen(self, motion) -> None:
-        track = self.track(motion, 6, 30)
-        xy, conf = track.keypoints.xy.copy(), track.keypoints.conf.copy()
-        xy[12:18], conf[12:18] = np.nan, 0.0
-        track = replace(track, keypoints=replace(track.keypoints, xy=xy, conf=conf))
-        assert pipeline.seen_part(self.CLIP, track)[2] == {"seen_share": 0.75}
-
-    def test_a_glimpse_is_no_motion(self, motion) -> None:
-        with pytest.raises(NoPersonFound, match=r"dance\.mp4: id:3 .* seen for 0\.17 s only"):
-            pipeline.seen_part(self.CLIP, self.track(motion, 10, 15))
-        assert pipeline.seen_part(self.CLIP, self.track(motion, 10, 16))[0].frames == 6
-
-    def test_half_a_body_is_no_motion(self, motion) -> None:
-        with pytest.raises(NoPersonFound, match=r"hips and knees of id:3 .* 15% of the frames only; film"):
-            pipeline.seen_part(self.CLIP, self.track(motion, 5, 25, legs=0.15))
-        assert pipeline.seen_part(self.CLIP, self.track(motion, 5, 25, legs=0.25))[0].frames == 20
 
 
 def test_a_camera_that_looks_down_steeply_is_given_its_floor(motion) -> None:

@@ -28,10 +28,12 @@ def detect(videos: tuple[str, ...], output: str | None, overwrite: bool, **flags
     Each VIDEO makes VIDEO.keypoints.npz: the clip and the keypoints as the detector saw them, not repaired.
     """
     screen, options = _begin(flags)
-    from mocaplift import jobs, pipeline, takes, video
+    from mocaplift import jobs, takes, video
     from mocaplift.deliver import load_detector_of
     from mocaplift.detect import detect as look
     from mocaplift.detect.track import choose
+    from mocaplift.views.people import Person
+    from mocaplift.views.seen import seen_part
 
     clips = takes.find_clips(videos)
     detector = load_detector_of(options)
@@ -47,7 +49,7 @@ def detect(videos: tuple[str, ...], output: str | None, overwrite: bool, **flags
         for track in choose(sighting.tracks, options.person):
             mark = f"_p{track.id}" if options.person == "all" else ""
             target = jobs.stage_file(path, output, ".keypoints.npz", is_only=len(clips) == 1, mark=mark)
-            part, view, _ = pipeline.seen_part(sighting.clip, track)
+            (part,), (view,), _ = seen_part([sighting.clip], Person(track.id, (track.keypoints,)))
             _write((part, view), _free(target, overwrite))
 
 

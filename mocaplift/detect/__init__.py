@@ -26,7 +26,7 @@ class Sighting:
     """Everything that a detector saw in a clip.
 
     `clip` holds the frames that could really be decoded. `facts` are for the report: `detector`, `people`,
-    `identity_jumps`, `frames_turned`, `frames_empty`, `ghosts`, and what the detector says of itself.
+    `complete`, `identity_jumps`, `frames_turned`, `frames_empty`, `ghosts`, and what the detector says of itself.
     """
 
     clip: Clip
@@ -104,6 +104,7 @@ def detect(
     facts: dict[str, float | str | bool] = {
         "detector": detector.name,
         "people": len(tracks),
+        "complete": bool(clip.facts.get("complete", True)) and done == clip.frames,
         "identity_jumps": tracker.jumps(),
         "frames_turned": eyes.frames_turned,
         "frames_empty": empty,

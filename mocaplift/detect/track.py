@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -35,6 +36,7 @@ OVERLAP_WEIGHT = 0.3
 JUMP_TIME = 0.1
 # A track shown in the picture's middle for less than this share of the longest is not who was filmed.
 CENTER_SHARE = 0.25
+NOBODY = "nobody was found in the video for long enough to capture; is a whole person in the picture?"
 TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
@@ -60,11 +62,45 @@ class Track:
         sides = self.boxes[:, 2:] - self.boxes[:, :2]
         return float(np.nanmedian(np.hypot(sides[:, 0], sides[:, 1])))
 
+    @property
+    def off_center(self) -> float:
+        """Median distance (px) of the person's box from the middle of the picture."""
+        width, height = self.keypoints.size
+        middles = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2 - (np.array([width, height]) - 1) / 2
+        return float(np.nanmedian(np.hypot(middles[:, 0], middles[:, 1])))
+
     def described(self) -> str:
         """Return one line that tells the person from others: number, frames, seconds, size."""
         seen = np.flatnonzero(self.is_seen)
         start, end = seen[0] / self.keypoints.fps, (seen[-1] + 1) / self.keypoints.fps
         return f"id:{self.id} ({len(seen)} frames, {start:.1f} to {end:.1f} s, {self.size:.0f} px)"
+
+
+@runtime_checkable
+class Shown(Protocol):
+    """A person whom `choose` can choose: a track of one camera, or somebody whom several cameras see."""
+
+    @property
+    def id(self) -> int:
+        """Their number."""
+
+    @property
+    def is_seen(self) -> Bool[np.ndarray, "T"]:
+        """In which frames they were found."""
+
+    @property
+    def size(self) -> float:
+        """How large they are in the picture (px)."""
+
+    @property
+    def off_center(self) -> float:
+        """How far they are from its middle (px)."""
+
+    def described(self) -> str:
+        """Return one line that tells them from others."""
+
+
+SomeoneShown = TypeVar("SomeoneShown", bound=Shown)
 
 
 @dataclass(eq=False)
@@ -191,11 +227,11 @@ class Tracker:
         return Track(number, keypoints, boxes)
 
 
-def choose(tracks: Sequence[Track], policy: str) -> list[Track]:
-    """Return the tracks to capture: one, or all of them.
+def choose(tracks: Sequence[SomeoneShown], policy: str) -> list[SomeoneShown]:
+    """Return the people to capture: one, or all of them.
 
     Args:
-        tracks: everybody in the clip.
+        tracks: everybody in the clip, or in the clips of several cameras.
         policy: `largest` (most picture over the whole clip), `longest` (most frames), `center` (nearest to the
             middle of the picture), `first` (seen earliest, the larger of several), `id:N`, or `all`.
 
@@ -204,9 +240,7 @@ def choose(tracks: Sequence[Track], policy: str) -> list[Track]:
         ConfigError: no such policy, or no person of that number; the message lists those there are.
     """
     if not tracks:
-        raise NoPersonFound(
-            "nobody was found in the video for long enough to capture; is a whole person in the picture?"
-        )
+        raise NoPersonFound(NOBODY)
     if policy == "all":
         return list(tracks)
     number = policy.removeprefix("id:")
@@ -216,7 +250,7 @@ def choose(tracks: Sequence[Track], policy: str) -> list[Track]:
             known = ", ".join(track.described() for track in tracks)
             raise ConfigError(f"there is no person {policy} in the video; there is {known}")
         return chosen
-    ranks = {
+    ranks: dict[str, Callable[[SomeoneShown], Any]] = {
         "largest": lambda track: track.size * track.is_seen.sum(),
         "longest": lambda track: track.is_seen.sum(),
         "center": lambda track: -_off_center(track, tracks),
@@ -230,10 +264,8 @@ def choose(tracks: Sequence[Track], policy: str) -> list[Track]:
     return [max(tracks, key=ranks[policy])]
 
 
-def _off_center(track: Track, tracks: Sequence[Track]) -> float:
-    """Return the median distance of a person from the picture's middle (px), infinite for passers-by."""
+def _off_center(track: Shown, tracks: Sequence[Shown]) -> float:
+    """Return how far a person is from the middle of the picture (px), infinite for passers-by."""
     if track.is_seen.sum() < CENTER_SHARE * max(other.is_seen.sum() for other in tracks):
         return np.inf
-    width, height = track.keypoints.size
-    middles = (track.boxes[:, :2] + track.boxes[:, 2:]) / 2 - (np.array([width, height]) - 1) / 2
-    return float(np.nanmedian(np.hypot(middles[:, 0], middles[:, 1])))
+    return track.off_center
