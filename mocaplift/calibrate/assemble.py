@@ -28,6 +28,8 @@ Y_UP_FROM = {
 }
 # Files that round a matrix to three digits are off from a rotation by this much; more is not a rotation.
 ROUNDED_ROTATION = 5e-3
+# Above the circumference of the earth in mm: larger numbers are damage, and overflow when they are multiplied.
+LARGEST_NUMBER = 1e11
 
 
 def numbers(
@@ -38,17 +40,31 @@ def numbers(
     Raises:
         CalibrationError: it has another shape, or holds text, NaN or infinity.
     """
+    array = any_numbers(value, what, path, camera)
+    if array.size != np.prod(shape) or (array.ndim > 1 and np.squeeze(array).shape not in (shape, ())):
+        wanted = " x ".join(map(str, shape))
+        raise CalibrationError(
+            f"{path}, camera {camera!r}: {what} should be {wanted} numbers, but is {_short(value)}"
+        )
+    return array.reshape(shape)
+
+
+def any_numbers(value: Any, what: str, path: Path, camera: str) -> Float[np.ndarray, "..."]:
+    """Return a file's nested list as finite numbers, whatever its shape.
+
+    Raises:
+        CalibrationError: it is ragged, or holds text, NaN, infinity or a number that measures nothing.
+    """
     where = f"{path}, camera {camera!r}: {what}"
     try:
         array = np.array(value, dtype=float)
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise CalibrationError(f"{where} should be numbers, but is {_short(value)}") from None
-    if array.size != np.prod(shape) or (array.ndim > 1 and np.squeeze(array).shape not in (shape, ())):
-        wanted = " x ".join(map(str, shape))
-        raise CalibrationError(f"{where} should be {wanted} numbers, but is {_short(value)}")
     if not np.isfinite(array).all():
         raise CalibrationError(f"{where} holds NaN or infinity; the calibration failed for this camera")
-    return array.reshape(shape)
+    if np.abs(array).max(initial=0.0) > LARGEST_NUMBER:
+        raise CalibrationError(f"{where} holds {np.abs(array).max():.3g}, which is no length, angle or pixel")
+    return array
 
 
 def rotation_matrix(value: Any, path: Path, camera: str) -> Float[np.ndarray, "3 3"]:
@@ -59,9 +75,10 @@ def rotation_matrix(value: Any, path: Path, camera: str) -> Float[np.ndarray, "3
     Raises:
         CalibrationError: it is neither, or not a rotation.
     """
-    if np.size(value) == 3:
-        return to_matrix(from_rotvec(numbers(value, (3,), "rotation", path, camera)))
-    matrix = numbers(value, (3, 3), "rotation", path, camera)
+    given = any_numbers(value, "rotation", path, camera)
+    if given.size == 3:
+        return to_matrix(from_rotvec(given.ravel()))
+    matrix = numbers(given, (3, 3), "rotation", path, camera)
     where = f"{path}, camera {camera!r}: rotation"
     error = np.abs(matrix @ matrix.T - np.eye(3)).max()
     if error > ROUNDED_ROTATION:
@@ -125,8 +142,7 @@ def assemble(
         )
     intrinsics = intrinsics / intrinsics[2, 2]
     picture = picture_size(size, path, name)
-    flat = np.ravel(distortion if distortion is not None else []).tolist()
-    coefficients = numbers(flat, (len(flat),), "distortion", path, name)
+    coefficients = any_numbers([] if distortion is None else distortion, "distortion", path, name).ravel()
     cam_from_world = np.eye(4)
     cam_from_world[:3, :3] = rotation_matrix(rotation, path, name)
     place = numbers(translation, (3,), "translation", path, name)

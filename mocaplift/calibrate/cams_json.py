@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from mocaplift.calibrate import Calibration, Format, Source, checked
-from mocaplift.calibrate.assemble import METRES, Y_UP_FROM, assemble, field, numbers
+from mocaplift.calibrate.assemble import METRES, Y_UP_FROM, any_numbers, assemble, field, numbers
 from mocaplift.errors import CalibrationError
 from mocaplift.files import write_whole
 from mocaplift.values import Camera
@@ -86,9 +86,10 @@ def write(cameras: Sequence[Camera], path: str | Path) -> None:
 def _camera(path: Path, place: int, entry: Any, unit: str, up: str) -> Camera:
     name = str(field(entry, ["name"], path, f"number {place}"))
     pose = field(entry, ["cam_from_world"], path, name)
-    if np.shape(pose) == (3, 4):
-        pose = [*pose, _LAST_ROW]
-    matrix = numbers(pose, (4, 4), "cam_from_world", path, name)
+    matrix = any_numbers(pose, "cam_from_world", path, name)
+    if matrix.shape == (3, 4):
+        matrix = np.vstack([matrix, _LAST_ROW])
+    matrix = numbers(matrix, (4, 4), "cam_from_world", path, name)
     if matrix[3].tolist() != _LAST_ROW:
         raise CalibrationError(f"{path}, camera {name!r}: the last row of cam_from_world must be 0 0 0 1")
     return assemble(

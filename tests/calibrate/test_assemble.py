@@ -34,6 +34,7 @@ class TestNumbers:
             [1, 2, "x"],
             [1, 2, float("inf")],
             [1, 2, 10**400],
+            [1, 2, 1e300],
         ],
     )
     def test_everything_else_is_told_with_file_camera_and_entry(self, value: object) -> None:
@@ -101,6 +102,22 @@ class TestAssemble:
     def test_sizes_are_two_whole_numbers(self, size: object) -> None:
         with pytest.raises(CalibrationError, match="camera 'a': size"):
             picture_size(size, PATH, "a")
+
+    @pytest.mark.parametrize("entry", ["matrix", "distortion", "rotation", "translation", "size"])
+    @pytest.mark.parametrize("value", [[1, [2, 3]], "none", [[[]]], [1e308] * 9, {"a": 1}, [None] * 3])
+    def test_no_value_of_any_entry_is_a_crash(self, entry: str, value: object) -> None:
+        whole = {
+            "matrix": MATRIX,
+            "distortion": None,
+            "rotation": Z_UP_FRONT,
+            "translation": [0, 1, 4],
+            "size": SIZE,
+        }
+        if entry == "distortion" and value == [[[]]]:
+            assert not assemble(PATH, "a", **(whole | {entry: value})).distortion.any()
+            return
+        with pytest.raises(CalibrationError, match=r"rig\.file, camera 'a'"):
+            assemble(PATH, "a", **(whole | {entry: value}))
 
     def test_missing_entries_are_named(self) -> None:
         assert field({"K": 1, "M": 2}, ["M", "K"], PATH, "a") == 2
