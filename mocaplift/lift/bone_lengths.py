@@ -19,13 +19,10 @@ SHORTEST = 1e-3  # m, below which a bone has no direction
 _PAIRS = [(i, i + 1) for i in range(0, len(BONES) - 2, 2)]
 
 
-def estimate_lengths(
-    xyz: Float[np.ndarray, "T 21 3"], covariance: Float[np.ndarray, "T 63 63"], prior: PointPrior
-) -> Float[np.ndarray, "B"]:
-    """Return the lengths (m) of a person's bones: weighted medians over the clip, drawn to the usual lengths.
-
-    Left and right get the same length. A frame counts by how well it tells the length along the bone.
-    """
+def measured_lengths(
+    xyz: Float[np.ndarray, "T 21 3"], covariance: Float[np.ndarray, "T 63 63"]
+) -> tuple[Float[np.ndarray, "T B"], Float[np.ndarray, "T B"]]:
+    """Return each frame's lengths (m) of the bones, and their weights (1/m^2): how well it tells them."""
     along = xyz[:, BONE_ENDS] - xyz[:, BONE_STARTS]
     length = np.linalg.norm(along, axis=-1)
     unit = along / np.maximum(length, SHORTEST)[..., None]
@@ -35,7 +32,16 @@ def estimate_lengths(
     between = blocks[:, starts, starts] + blocks[:, ends, ends] - blocks[:, starts, ends]
     between = between - blocks[:, ends, starts]
     variance = np.einsum("tbi,tbij,tbj->tb", unit, between, unit)
-    weight = 1 / (np.maximum(variance, 0.0) + MEASURED_SIGMA**2)
+    return length, 1 / (np.maximum(variance, 0.0) + MEASURED_SIGMA**2)
+
+
+def settled_lengths(
+    length: Float[np.ndarray, "T B"], weight: Float[np.ndarray, "T B"], prior: PointPrior
+) -> Float[np.ndarray, "B"]:
+    """Return the lengths (m) of a person's bones: weighted medians over the clip, drawn to the usual lengths.
+
+    Left and right get the same length.
+    """
     measured = np.array([_weighted_median(length[:, b], weight[:, b]) for b in range(len(BONES))])
     precision = weight.sum(axis=0) / FRAMES_AS_ONE
     usual = 1 / prior.bone_sigma**2

@@ -61,11 +61,11 @@ class PointPrior:
         turn = about_vertical(heading(xyz))
         frames, points = xyz.shape[:2]
         mean = self.mean_ahead @ np.swapaxes(turn, 1, 2)
-        # R P R^T block by block; `turn` is the same for all points of a frame.
-        blocks = self._precision_ahead.reshape(points, 3, points, 3).transpose(0, 2, 1, 3).reshape(-1, 3, 3)
-        turned = turn[:, None] @ blocks @ np.swapaxes(turn, 1, 2)[:, None]
-        precision = turned.reshape(frames, points, points, 3, 3).swapaxes(2, 3)
-        precision = precision.reshape(frames, NUM_COORDINATES, NUM_COORDINATES)
+        # R P R^T: `turn` is the same for all points of a frame.
+        half = self._precision_ahead.reshape(-1, 3) @ np.swapaxes(turn, 1, 2)
+        half = half.reshape(frames, points, 3, NUM_COORDINATES).swapaxes(2, 3).reshape(frames, -1, 3)
+        precision = (half @ np.swapaxes(turn, 1, 2)).reshape(frames, points, NUM_COORDINATES, 3)
+        precision = precision.swapaxes(2, 3).reshape(frames, NUM_COORDINATES, NUM_COORDINATES)
         return precision, (precision @ mean.reshape(frames, -1, 1))[..., 0]
 
     @cached_property

@@ -11,6 +11,7 @@ Every step is a closed-form solve; there is nothing to train but the prior.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from mocaplift.body import usual_accelerations
 from mocaplift.layouts import BODY21
-from mocaplift.lift.bone_lengths import estimate_lengths, length_terms
+from mocaplift.lift.bone_lengths import length_terms, measured_lengths, settled_lengths
 from mocaplift.lift.point_prior import NUM_COORDINATES, PointPrior, load_point_prior
 from mocaplift.lift.view_rays import ViewRays
 from mocaplift.values import Camera, Keypoints2D, Motion3D
@@ -52,34 +53,46 @@ def lift(views: Sequence[Keypoints2D], cameras: Sequence[Camera]) -> Motion3D:
         InvalidData: fewer than two views, not one camera for each, or views of different lengths.
         WeightsError: the prior is missing.
     """
-    rays, prior = ViewRays.of(views, cameras), load_point_prior()
-    xyz, sigma = triangulate(rays, prior, views[0].fps)
-    known = (sigma < UNKNOWN) & np.isfinite(xyz).all(axis=-1)
+    found = triangulate(ViewRays.of(views, cameras), load_point_prior(), views[0].fps)
+    sigma = expected_errors(found.covariance)
+    known = (sigma < UNKNOWN) & np.isfinite(found.xyz).all(axis=-1)
     return Motion3D(
-        xyz=np.where(known[..., None], xyz, np.nan),
+        xyz=np.where(known[..., None], found.xyz, np.nan),
         sigma=np.where(known, sigma, np.inf),
         layout=BODY21,
         fps=views[0].fps,
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Triangulated:
+    """Points (world metres), each one's covariance (m^2) in its frame by itself, and the bones' lengths (m)."""
+
+    xyz: Float[np.ndarray, "T 21 3"]
+    covariance: Float[np.ndarray, "T 21 3 3"]
+    lengths: Float[np.ndarray, "B"]
+
+
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def triangulate(
-    rays: ViewRays, prior: PointPrior, fps: float
-) -> tuple[Float[np.ndarray, "T 21 3"], Float[np.ndarray, "T 21"]]:
-    """Return the points (world metres) and their expected errors (m per axis) at every frame.
+def triangulate(rays: ViewRays, prior: PointPrior, fps: float) -> Triangulated:
+    """Return the most likely points at every frame.
 
     Thousands of small solves: threads of the linear algebra library would only wait for each other.
     """
     spans = windows(rays.direction.shape[1], WINDOW, OVERLAP)
-    frames = [per_frame(rays.part(span), prior) for span in spans]
-    xyz = crossfaded_points([points for points, _ in frames], spans)
-    covariance = crossfaded_points([spread for _, spread in frames], spans)
-    del frames
-    xyz = bridged(xyz, expected_errors(covariance))
-    lengths = estimate_lengths(xyz, covariance, prior)
-    pieces = [over_time(xyz[span], rays.part(span), prior, lengths, fps) for span in spans]
-    return crossfaded_points(pieces, spans), expected_errors(covariance)
+    points, spreads, lengths, weights = [], [], [], []
+    for span in spans:
+        xyz, covariance = per_frame(rays.part(span), prior)
+        length, weight = measured_lengths(xyz, covariance)
+        points.append(xyz)
+        spreads.append(own_covariances(covariance))
+        lengths.append(length)
+        weights.append(weight)
+    settled = settled_lengths(np.concatenate(lengths), np.concatenate(weights), prior)
+    covariance = crossfaded_points(spreads, spans)
+    xyz = bridged(crossfaded_points(points, spans), expected_errors(covariance))
+    pieces = [over_time(xyz[span], rays.part(span), prior, settled, fps) for span in spans]
+    return Triangulated(crossfaded_points(pieces, spans), covariance, settled)
 
 
 def per_frame(
@@ -109,8 +122,9 @@ def over_time(
     frames = len(xyz)
     rate = REFERENCE_FPS / fps  # a second counts the same at any rate
     usual = np.square(fps**2 / (ACCELERATION_FACTOR * usual_accelerations())) * rate
+    usual_points = prior.facing(xyz)  # the heading is settled by now
     for _ in range(steps):
-        information, pull = _with_rays(rays, xyz, *prior.facing(xyz))
+        information, pull = _with_rays(rays, xyz, *usual_points)
         bones, bone_pull = length_terms(xyz, lengths)
         information = (information + bones) * (rate / FRAMES_AS_ONE)
         pull = (pull + bone_pull) * (rate / FRAMES_AS_ONE)
@@ -125,9 +139,16 @@ def over_time(
     return xyz
 
 
-def expected_errors(covariance: Float[np.ndarray, "T 63 63"]) -> Float[np.ndarray, "T 21"]:
-    """Return the expected error per axis (m) of each point."""
-    variance = np.diagonal(covariance, axis1=1, axis2=2).reshape(len(covariance), -1, 3).mean(axis=-1)
+def own_covariances(covariance: Float[np.ndarray, "T 63 63"]) -> Float[np.ndarray, "T 21 3 3"]:
+    """Return each point's own block of the covariance."""
+    each = np.arange(len(BODY21))
+    blocks = covariance.reshape(-1, len(each), 3, len(each), 3)
+    return np.moveaxis(blocks[:, each, :, each], 0, 1)
+
+
+def expected_errors(covariance: Float[np.ndarray, "*lead 3 3"]) -> Float[np.ndarray, "*lead"]:
+    """Return the expected error per axis (m) of points with these covariances."""
+    variance = np.trace(covariance, axis1=-2, axis2=-1) / 3
     return SIGMA_FACTOR * np.sqrt(np.maximum(variance, 0.0))
 
 
