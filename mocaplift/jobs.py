@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocaplift.errors import ConfigError, UnsupportedFormat
-from mocaplift.takes import OVERLAY_ENDING, VIDEO_SUFFIXES, Take
+from mocaplift.takes import OVERLAY_ENDING, VIDEO_SUFFIXES, Take, take_of
 
 # What the stages add to a name before `.npz`.
 _STAGES = frozenset({".keypoints", ".lifted", ".motion"})
@@ -152,29 +152,54 @@ def plan(
     return jobs
 
 
-def stage_file(source: Path, output: str | None, ending: str, *, is_only: bool, mark: str = "") -> Path:
+def stage_sources(files: Sequence[str], calibration: Path | None) -> list[tuple[Path, list[Path]]]:
+    """Return which files a stage takes together, each set with a path that its result is named by.
+
+    With a calibration all of them are one take, otherwise each is alone.
+    """
+    paths = [Path(each) for each in files]
+    if calibration is None or len(paths) == 1:
+        return [(path, [path]) for path in paths]
+    take = take_of([path.with_name(_stage_stem(path) + ".npz") for path in paths], calibration)
+    return [(take.folder / f"{take.name}.npz", paths)]
+
+
+def stage_file(
+    source: Path,
+    output: str | None,
+    ending: str,
+    *,
+    is_only: bool,
+    mark: str = "",
+    inputs: Sequence[Path] = (),
+) -> Path:
     """Return where a stage writes its value: `walk.mp4` and `.keypoints.npz` make `walk.keypoints.npz`.
 
     `output` is a file (for one source only), a folder, or None: beside the source. What an earlier stage added
-    to the name goes. `mark` is put at the end of the stem, as in `walk_p2.keypoints.npz`.
+    to the name goes. `mark` is put at the end of the stem, as in `walk_p2.keypoints.npz`. `inputs` are files that
+    may not be overwritten, beside the source.
 
     Raises:
         ConfigError: several sources into one file, or the source itself would be replaced.
         UnsupportedFormat: a file that is no .npz.
     """
-    name = source.name.removesuffix(".npz")
-    last = Path(name).suffix
-    stem = name.removesuffix(last) if last.lower() in _STAGES | VIDEO_SUFFIXES else name
     target, suffix = _parse_output(output, [".npz"])
     if suffix and not is_only:
         raise ConfigError(f"{output} is one file, but there are several inputs; give a folder to -o")
     if suffix and target is not None:
         path = appended(target, mark + suffix)
     else:
-        path = (target or source.parent) / (stem + mark + ending)
-    if path.resolve() == source.resolve():
+        path = (target or source.parent) / (_stage_stem(source) + mark + ending)
+    if path.resolve() in {each.resolve() for each in (source, *inputs)}:
         raise ConfigError(f"{path} is the input itself and would be overwritten; choose another name")
     return path
+
+
+def _stage_stem(source: Path) -> str:
+    """Return a file's name without what stages add to it."""
+    name = source.name.removesuffix(".npz")
+    last = Path(name).suffix
+    return name.removesuffix(last) if last.lower() in _STAGES | VIDEO_SUFFIXES else name
 
 
 def _parse_output(output: str | None, suffixes: Collection[str]) -> tuple[Path | None, str]:

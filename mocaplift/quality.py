@@ -38,12 +38,11 @@ def measure(
     cameras: Sequence[Camera] = (),
     *,
     joints: Motion3D | None = None,
-) -> dict[str, float | dict[str, float]]:
+) -> dict[str, float]:
     """Return the figures of a result; `keypoints` are those that ride on the motion's bones, world metres.
 
-    `joints` are the points before the fit; with them, the constancy of their bone lengths is told as well. Several
-    views have figures of their own, by the names of their cameras. A figure that nothing speaks for (no view, no
-    contact) is NaN.
+    `joints` are the points before the fit; with them, the constancy of their bone lengths is told as well.
+    A figure that nothing speaks for (no view, no contact) is NaN.
 
     Raises:
         InvalidData: the parts have different lengths.
@@ -52,9 +51,7 @@ def measure(
     if len(lengths) > 1 or len(views) != len(cameras):
         raise InvalidData(f"parts of one result have different lengths: {sorted(lengths)}")
     feet = keypoints.xyz[:, keypoints.layout.index(*CONTACT_POINTS)]
-    found: dict[str, float | dict[str, float]] = {**reprojection(keypoints, views, cameras)}
-    if len(views) > 1:
-        found |= by_camera(keypoints, views, cameras)
+    found = reprojection(keypoints, views, cameras)
     found |= {
         "contact_share": float(contacts.any(axis=1).mean()) if len(contacts) else np.nan,
         "foot_slide_mm": foot_slide(feet, contacts),

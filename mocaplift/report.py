@@ -78,7 +78,7 @@ KEYS: dict[str, str] = {
     "focal_px": "focal length (px)",
     "focal_source": "`given`, `metadata` or `prior`",
     "person_height_m": "height of the person (m)",
-    "scale_source": "`given` or `prior`",
+    "scale_source": "`given`, `prior`, or `cameras` where several agree on it",
     "camera_pitch_deg": "angle of the camera to the horizontal, positive looking down (degrees)",
     "camera_roll_deg": "roll of the camera (degrees)",
     "gravity_source": "`given`, `contacts` or `prior`",

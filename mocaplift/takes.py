@@ -84,7 +84,7 @@ def find_takes(arguments: Sequence[str], calibration: Path | None = None) -> lis
     if calibration is None:
         return [single(clip) for clip in find_clips(arguments)]
     loose = [each for each in arguments if not Path(each).is_dir()]
-    takes = [_of_clips(find_clips(loose), calibration)] if loose else []
+    takes = [take_of(find_clips(loose), calibration)] if loose else []
     folders = [Path(each) for each in arguments if Path(each).is_dir()]
     for folder in _without_repeats(place for each in folders for place in _folders_of_takes(each)):
         own = folder / calibration.name
@@ -94,7 +94,7 @@ def find_takes(arguments: Sequence[str], calibration: Path | None = None) -> lis
     return takes
 
 
-def _of_clips(clips: Sequence[Path], calibration: Path) -> Take:
+def take_of(clips: Sequence[Path], calibration: Path) -> Take:
     """Return the take of clips that were named one by one: its name is what theirs share, word by word."""
     if len(clips) == 1:
         return single(clips[0], calibration)

@@ -14,7 +14,7 @@ from mocaplift.batch import Outcome
 from mocaplift.errors import NoPersonFound, OutputError, VideoError
 from mocaplift.jobs import Job
 from mocaplift.options import Options
-from mocaplift.takes import single
+from mocaplift.takes import Take, single
 
 
 class Log:
@@ -82,6 +82,18 @@ class TestRun:
         failures = {"a": NoPersonFound("nobody was found"), "b": VideoError("b.mp4: broken")}
         outcomes = batch.run(jobs_named("a", "b"), work_that_raises(failures), Log())
         assert [each.error for each in outcomes] == ["a.mp4: nobody was found", "b.mp4: broken"]
+
+    def test_a_sentence_that_names_a_camera_s_video_or_the_calibration_needs_no_more(self) -> None:
+        clips = (Path("d/cam1.mp4"), Path("d/cam2.mp4"))
+        take = Take(clips, "d", Path("d"), ("cam1", "cam2"), Path("rig.toml"))
+        said = []
+        for text in ("cam2.mp4: broken", "rig.toml names camera 'a' twice", "nobody was found"):
+            job = Job(take, Path("d/d"), (".bvh",))
+            (outcome,) = batch.run([job], work_that_raises({"cam1": NoPersonFound(text)}), Log())
+            said.append(outcome.error)
+        assert said[:2] == ["cam2.mp4: broken", "rig.toml names camera 'a' twice"]
+        assert said[2] == "d: cam1.mp4, cam2.mp4: nobody was found"
+        assert batch.as_json([outcome])["clips"][0]["videos"] == [str(clip) for clip in clips]
 
     def test_success_and_skipping_give_0(self) -> None:
         assert batch.exit_code(batch.run(jobs_named("a", "b"), work_that_raises({}), Log())) == 0

@@ -21,7 +21,7 @@ from mocaplift.detect import DETECTORS
 from mocaplift.jobs import Job
 from mocaplift.lift import AUTO, LIFTERS
 from mocaplift.options import FOOT_LOCKS, PERSON_POLICIES
-from mocaplift.takes import single
+from mocaplift.takes import Take, single
 from tests.fit.test_smpl import arrays
 from tests.walker import walker
 
@@ -174,6 +174,11 @@ class TestUsageErrors:
             ("video.mp4 -o out.fbx", 2, ".fbx is no format that is written here"),
             ("a.mp4 b.mp4 -o out.bvh", 2, "there are 2 videos"),
             ("video.mp4 --overlay video.mp4", 2, "is the input itself"),
+            ("--calib cams.json", 2, "no video is named"),
+            ("a.mp4 b.mp4 --sync auto", 2, "give --calib as well"),
+            ("--calib cams.json a.mp4 --fov 60", 2, "--calib cams.json says what --fov says"),
+            ("--calib cams.json a.mp4 --pitch 5", 2, "--calib cams.json says what --pitch says"),
+            ("--calib cams.json a.mp4 b.mp4", 3, "a.mp4: no such file"),
             ("export walk.npz --format fbx", 2, "there is no format 'fbx'"),
             ("export none.npz", 3, "no such file"),
             ("evaluate speed none.mp4", 3, "none.mp4"),
@@ -315,6 +320,21 @@ FACTS = {
 }
 
 
+OF_FOUR = {
+    "videos": {"cam1": "a.mp4", "cam2": "b.mp4", "cam3": "c.mp4"},
+    "calibration": "rigs/rig.toml",
+    "calibration_format": "pose2sim",
+    "calibration_reading": "inverse extrinsics",
+    "calibration_px": 2.5,
+    "sync_source": "motion",
+    "sync_offsets_s": [0.0, -0.12, 0.04],
+    "sync_error_ms": 4.2,
+    "camera_seen_share": {"cam1": 1.0, "cam2": 0.97, "cam3": 0.0},
+    "camera_reprojection_px": {"cam1": 4.0, "cam2": 26.0, "cam3": None},
+    "lifter": "triangulate",
+}
+
+
 class TestSummary:
     def test_what_was_found_and_assumed_is_said(self) -> None:
         said = dict(describe(FACTS))
@@ -331,6 +351,24 @@ class TestSummary:
         assert said["scale"] == "1.72 m tall (given)"
         assert said["feet"] == "planted in 61 % of the frames, slide 1.2 mm per frame"
         assert said["fit"] == "6.1 px from the keypoints (median)"
+
+    def test_several_cameras_are_told_one_by_one(self) -> None:
+        facts = {key: value for key, value in FACTS.items() if key not in ("focal_px", "camera_pitch_deg")}
+        facts |= OF_FOUR
+        said = dict(describe(facts))
+        assert (
+            said["cameras"]
+            == "3, which see cam1 100 %, cam2 97 %, cam3 0 %, from rig.toml (pose2sim), READ AS "
+            "inverse extrinsics: that agrees with what they saw, 2.5 px apart"
+        )
+        assert (
+            said["clock"] == "offsets found by motion: cam1 +0.000 s, cam2 -0.120 s, cam3 +0.040 s, to 4 ms"
+        )
+        assert said["camera"] == "MOVING: this is not compensated"
+        assert said["fit"] == (
+            "6.1 px from the keypoints (median), lifted by triangulate, cam2 26.0 px: moved, or on another clock?"
+        )
+        assert "clock" not in dict(describe(facts | {"sync_source": "same clock"}))
 
     def test_what_is_not_known_is_not_said(self) -> None:
         assert describe({}) == []
@@ -381,6 +419,16 @@ class TestScreen:
         out, err = self.show(capsys, outcome(), to_stderr=True)
         assert out == ""
         assert "wrote" in err
+
+    def test_takes_are_called_takes(self, capsys: pytest.CaptureFixture[str]) -> None:
+        clips = (Path("jump/cam1.mp4"), Path("jump/cam2.mp4"))
+        job = Job(Take(clips, "jump", Path("jump"), ("cam1", "cam2")), Path("out"), (".bvh",))
+        screen = Screen()
+        screen.begin(job, 1, 2)
+        screen.table([Outcome(job, "done")] * 2)
+        out = capsys.readouterr().out
+        assert out.startswith("[1/2] jump: cam1.mp4, cam2.mp4")
+        assert "2 takes: 2 done" in out
 
     def test_a_batch_ends_with_a_table(self, capsys: pytest.CaptureFixture[str]) -> None:
         failed = outcome("failed", error="broken", exit_code=3)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,14 +11,15 @@ import numpy as np
 import pytest
 
 from mocaplift import deliver, export, pipeline, report, resume, video
-from mocaplift.cameras import intrinsics_from_fov, look_at, project
+from mocaplift.calibrate import write_calibration
+from mocaplift.cameras import intrinsics_from_focal, intrinsics_from_fov, look_at, project
 from mocaplift.deliver import Order
-from mocaplift.errors import ConfigError, OutputError, VideoError
+from mocaplift.errors import CalibrationError, ConfigError, OutputError, VideoError
 from mocaplift.jobs import Job
 from mocaplift.layouts import BODY21
 from mocaplift.options import Options
-from mocaplift.takes import single
-from mocaplift.values import Camera, Capture, Keypoints2D
+from mocaplift.takes import Take, find_takes, single
+from mocaplift.values import Camera, Capture, Clip, Keypoints2D
 from tests.walker import walker
 
 FRAMES, FPS, SIZE = 6, 30, (96, 64)
@@ -32,6 +34,12 @@ def capture_of(clip, person: int = 1) -> Capture:
     seen = Keypoints2D(xy, np.ones(xy.shape[:2]), BODY21, FPS, SIZE)
     facts = {"person": person, "people": 2, "frames": FRAMES, "fps": float(FPS), "seconds": {"solve": 0.5}}
     return Capture([clip], [camera], [seen], walk.keypoints, walk.motion, walk.contacts, facts)
+
+
+def of_several(capture: Capture, clips: Sequence[Clip]) -> Capture:
+    """Return the capture as if as many cameras had stood at the same place: cam1, cam2 and so on."""
+    rig = [replace(capture.cameras[0], name=f"cam{number}") for number in range(1, len(clips) + 1)]
+    return replace(capture, clips=clips, cameras=rig, views=[*capture.views] * len(clips))
 
 
 @pytest.fixture
@@ -52,12 +60,33 @@ def people(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def capture(paths, cameras, detector, options, progress):
         found_calls.append(1)
         progress("solve", 1, 1)
-        return [capture_of(video.probe(paths[0]), person) for person in found]
+        clips = [video.probe(path) for path in paths]
+        return [of_several(capture_of(clips[0], person), clips) for person in found]
 
     monkeypatch.setattr(pipeline, "capture", capture)
     monkeypatch.setattr(deliver, "load_detector_of", lambda options: object())
     capture.calls = found_calls  # type: ignore[attr-defined]
     return found
+
+
+def take_of(clip: Path, calibration: Path) -> Take:
+    """Return the clip twice, as if two cameras had filmed it."""
+    clips = [clip.with_name(f"dance_cam{number}.mp4") for number in (1, 2)]
+    for each in clips:
+        each.write_bytes(clip.read_bytes())
+    return find_takes([str(each) for each in clips], calibration)[0]
+
+
+def rig_file(folder: Path, focal: float = 900.0) -> Path:
+    """Write two cameras that face each other."""
+    cameras = [
+        Camera(f"cam{number}", intrinsics_from_focal(focal, (1280, 720)), np.zeros(5), pose, (1280, 720))
+        for number, pose in enumerate(
+            (look_at(np.array([0.0, 1.0, z]), np.array([0.0, 1.0, 0.0])) for z in (-4.0, 4.0)), start=1
+        )
+    ]
+    write_calibration(cameras, folder / "cams.json")
+    return folder / "cams.json"
 
 
 def calls() -> int:
@@ -103,6 +132,74 @@ def test_everybody_gets_files_under_their_own_number(clip: Path, people: list[in
     names = sorted(path.name for path in (clip.parent / "out").iterdir())
     assert names == ["walk_p1.bvh", "walk_p1.report.json", "walk_p4.bvh", "walk_p4.report.json"]
     assert [facts["people_written"] for facts in reports] == [2, 2]
+
+
+def test_a_take_has_one_motion_and_an_overlay_for_each_camera(
+    clip: Path, people: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple] = []
+    pretended = pipeline.capture
+
+    def capture(paths, cameras, *rest):
+        given.append((list(paths), cameras))
+        return pretended(paths, cameras, *rest)
+
+    monkeypatch.setattr(pipeline, "capture", capture)
+    take = take_of(clip, rig_file(clip.parent))
+    job = Job(take, clip.parent / "out" / "dance", (".bvh",), clip.parent / "out" / "dance")
+    status, (facts,) = work(job)
+    assert status == "done"
+    ((paths, calibration),) = given
+    assert paths == list(take.clips)
+    assert [camera.name for camera in calibration.cameras] == ["cam1", "cam2"]
+    names = ["dance.bvh", "dance.cam1.overlay.mp4", "dance.cam2.overlay.mp4", "dance.report.json"]
+    assert sorted(path.name for path in (clip.parent / "out").iterdir()) == names
+    assert set(facts["outputs"]) == set(names[:3])
+    assert facts["videos"] == {
+        f"cam{number}": str(clip.parent / f"dance_cam{number}.mp4") for number in (1, 2)
+    }
+    assert facts["input"] == str(clip.parent / "dance")
+    assert (facts["calibration"], facts["calibration_format"]) == (str(take.calibration), "cams.json")
+    assert set(facts) <= set(report.KEYS)
+    assert work(job)[0] == "skipped"
+
+
+def test_a_take_is_made_again_when_a_video_or_its_cameras_change(clip: Path, people: list[int]) -> None:
+    calibration = rig_file(clip.parent)
+    job = Job(take_of(clip, calibration), clip.parent / "out" / "dance", (".bvh",))
+    assert [work(job)[0], work(job)[0]] == ["done", "skipped"]
+    calibration.write_text(calibration.read_text().replace("\n", "\n "))
+    assert work(job)[0] == "skipped"  # the cameras are the same, whatever the file looks like
+    rig_file(clip.parent, focal=901.0)
+    assert [work(job)[0], work(job)[0]] == ["done", "skipped"]
+    with video.write(job.take.clips[1], Fraction(FPS), SIZE) as append:
+        for _ in range(FRAMES):
+            append(np.full((SIZE[1], SIZE[0], 3), 99, np.uint8))
+    assert [work(job)[0], work(job)[0]] == ["done", "skipped"]
+    swapped = replace(job, take=replace(job.take, clips=job.take.clips[::-1]))
+    assert work(swapped)[0] == "done"  # offsets are given in their order
+
+
+def test_results_of_other_videos_of_the_folder_are_not_replaced(clip: Path, people: list[int]) -> None:
+    take = take_of(clip, rig_file(clip.parent))
+    job = Job(take, clip.parent / "out" / "dance", (".bvh",))
+    work(job)
+    third = clip.with_name("dance_cam3.mp4")
+    third.write_bytes(clip.read_bytes())
+    other = replace(job, take=replace(take, clips=(*take.clips[:1], third)))
+    with video.write(third, Fraction(FPS), SIZE) as append:
+        append(np.zeros((SIZE[1], SIZE[0], 3), np.uint8))
+    with pytest.raises(OutputError, match=r"dance\.bvh is there already"):
+        work(other)
+
+
+def test_a_calibration_that_is_none_is_said_before_the_detector_is_loaded(
+    clip: Path, people: list[int]
+) -> None:
+    take = take_of(clip, clip.parent / "none.json")
+    with pytest.raises(CalibrationError, match=r"none\.json"):
+        work(Job(take, clip.parent / "out" / "dance", (".bvh",)))
+    assert calls() == 0
 
 
 def test_finished_work_is_skipped_and_changed_work_is_not(clip: Path, people: list[int]) -> None:

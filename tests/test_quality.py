@@ -65,6 +65,20 @@ def test_unsure_and_missing_points_have_no_say():
     assert np.isnan(quality.reprojection(points, [], [])["reprojection_share"])
 
 
+def test_several_cameras_have_figures_of_their_own():
+    points = keypoints_of(_still(4))
+    seen = _seen(points)
+    conf = seen.conf.copy()
+    conf[:3] = 0.0
+    late = dataclasses.replace(
+        seen, xy=np.where(conf[..., None] > 0, seen.xy + np.array([0.0, 7.0]), np.nan), conf=conf
+    )
+    side = dataclasses.replace(CAMERA, name="side")
+    found = quality.by_camera(points, [seen, late], [CAMERA, side])
+    assert found["camera_reprojection_px"] == pytest.approx({"front": 0.0, "side": 7.0})
+    assert found["camera_seen_share"] == {"front": 1.0, "side": 0.25}
+
+
 def test_foot_slide_counts_steps_between_planted_frames_only():
     feet = np.zeros((4, 4, 3))
     feet[:, 0, 0] = [0.0, 0.003, 0.009, 0.5]

@@ -5,13 +5,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mocaplift.cli.flags import capture_flags, encoding, loudness_flags, output_flag, output_flags
+from mocaplift.cli.flags import (
+    camera_flags,
+    capture_flags,
+    check_cameras,
+    encoding,
+    loudness_flags,
+    output_flag,
+    output_flags,
+)
 from mocaplift.options import Options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mocaplift.cli.screen import Screen
     from mocaplift.export import ExportOptions
     from mocaplift.values import Capture, Clip, Keypoints2D, SkeletonMotion
+    from mocaplift.views.together import Scene
 
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
 
@@ -57,56 +68,103 @@ def detect(videos: tuple[str, ...], output: str | None, overwrite: bool, **flags
 @click.argument("keypoints", nargs=-1, required=True, metavar="KEYPOINTS.npz...")
 @output_flag
 @_overwrite
+@camera_flags
 @capture_flags("lifter", "focal", "fov", "pitch", "longest_gap")
 @loudness_flags
-def lift(keypoints: tuple[str, ...], output: str | None, overwrite: bool, **flags: Any) -> None:
-    """Lift keypoints to points in metres, in the world of an assumed or given camera.
+def lift(
+    keypoints: tuple[str, ...], calib: Path | None, output: str | None, overwrite: bool, **flags: Any
+) -> None:
+    """Lift keypoints to points in metres, in the world of assumed or calibrated cameras.
 
-    KEYPOINTS.npz is what `detect` wrote. Several lifters apply with `auto`: the first of them is written.
+    KEYPOINTS.npz is what `detect` wrote, with --calib one file for each camera of a take. Several lifters
+    apply with `auto`: the first of them is written.
     """
     _, options = _begin(flags)
+    check_cameras(options, calib)
     from mocaplift import jobs, pipeline
-    from mocaplift.assume import assumed_camera
     from mocaplift.lift import load_lifter
 
-    for path in map(Path, keypoints):
-        clip, view = _seen(path)
-        target = _free(jobs.stage_file(path, output, ".lifted.npz", is_only=len(keypoints) == 1), overwrite)
-        camera, _ = assumed_camera(clip, options)
-        views, _ = pipeline.repair([view], options.longest_gap)
+    for source, files in jobs.stage_sources(keypoints, calib):
+        is_only = calib is not None or len(keypoints) == 1
+        target = jobs.stage_file(source, output, ".lifted.npz", is_only=is_only, inputs=files)
+        target = _free(target, overwrite)
+        scene = _scene(files, calib, options)
+        views, _ = pipeline.repair(scene.people[0].views, options.longest_gap)
         name = pipeline.lifters_for(options.lifter, views)[0]
-        _write(load_lifter(name)(views, [camera]), target)
+        _write(load_lifter(name)(views, scene.cameras), target)
 
 
 @click.command()
 @click.argument("keypoints", nargs=-1, required=True, metavar="KEYPOINTS.npz...")
 @output_flag
 @_overwrite
+@camera_flags
 @capture_flags("lifter", "focal", "fov", "pitch", "height", "longest_gap", "smooth", "foot_lock")
 @loudness_flags
-def fit(keypoints: tuple[str, ...], output: str | None, overwrite: bool, **flags: Any) -> None:
+def fit(
+    keypoints: tuple[str, ...], calib: Path | None, output: str | None, overwrite: bool, **flags: Any
+) -> None:
     """Solve the motion of a skeleton from keypoints: everything that comes after the detector.
 
-    KEYPOINTS.npz is what `detect` wrote; the capture it becomes is what `export` reads.
+    KEYPOINTS.npz is what `detect` wrote, with --calib one file for each camera of a take; the capture it
+    becomes is what `export` reads.
     """
     screen, options = _begin(flags)
+    check_cameras(options, calib)
     from mocaplift import jobs, pipeline
-    from mocaplift.assume import assumed_camera
 
-    for path in map(Path, keypoints):
-        clip, view = _seen(path)
-        target = _free(jobs.stage_file(path, output, ".motion.npz", is_only=len(keypoints) == 1), overwrite)
-        camera, source = assumed_camera(clip, options)
-        facts = {"focal_source": source}
-        gravity = "given" if options.pitch is not None else None
-        screen.open(str(path))
+    for source, files in jobs.stage_sources(keypoints, calib):
+        is_only = calib is not None or len(keypoints) == 1
+        target = jobs.stage_file(source, output, ".motion.npz", is_only=is_only, inputs=files)
+        target = _free(target, overwrite)
+        scene = _scene(files, calib, options)
+        screen.open(", ".join(map(str, files)))
         try:
             made = pipeline.reconstruct(
-                (clip,), (view,), (camera,), options, screen.progress, facts, gravity=gravity
+                scene.clips,
+                scene.people[0].views,
+                scene.cameras,
+                options,
+                screen.progress,
+                scene.facts,
+                gravity="given" if scene.is_level else None,
             )
         finally:
             screen.close()
         _write(made, target)
+
+
+def _scene(files: "Sequence[Path]", calib: Path | None, options: Options) -> "Scene":
+    """Return what files of keypoints show together: one person, with the cameras that saw them.
+
+    Raises:
+        InvalidData: a file holds something else than keypoints.
+        CalibrationError: the cameras cannot be read, or are not those of these clips.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    from mocaplift.calibrate import read_calibration
+    from mocaplift.detect import Sighting
+    from mocaplift.detect.people import box_of
+    from mocaplift.detect.track import Track, choose
+    from mocaplift.views.seen import seen_part
+    from mocaplift.views.together import paired, together
+
+    seen = [_seen(path) for path in files]
+    rig = paired(None if calib is None else read_calibration(calib), [clip for clip, _ in seen])
+    boxes = [
+        np.array([box_of(xy, conf) for xy, conf in zip(view.xy, view.conf, strict=True)]) for _, view in seen
+    ]
+    sightings = [
+        Sighting(clip, (Track(1, view, box),), None, {"complete": True})
+        for (clip, view), box in zip(seen, boxes, strict=True)
+    ]
+    scene = together(sightings, rig, options)
+    (person,) = choose(scene.people, "largest")
+    clips, views, share = seen_part(scene.clips, person)
+    return replace(scene, clips=clips, people=[replace(person, views=views)], facts=scene.facts | share)
 
 
 def _begin(flags: dict[str, Any]) -> "tuple[Screen, Options]":

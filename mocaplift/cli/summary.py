@@ -87,7 +87,7 @@ def _cameras(facts: Facts) -> str:
         shares = facts["camera_seen_share"]
         parts.append(
             f"{len(shares)}, which see "
-            + ", ".join(f"{name} {_percent(each)}" for name, each in shares.items())
+            + ", ".join(f"{name} {_percent(each or 0.0)}" for name, each in shares.items())
         )
     if _has(facts, "calibration"):
         parts.append(
@@ -116,9 +116,6 @@ def _clock(facts: Facts) -> str:
 
 
 def _camera(facts: Facts) -> str:
-    if _has(facts, "calibration"):
-        moving = facts.get("camera_is_moving")
-        return "MOVING: this is not compensated" if moving else ""
     parts = []
     if _has(facts, "camera_is_moving"):
         parts.append("MOVING: this is not compensated" if facts["camera_is_moving"] else "static")
@@ -155,7 +152,7 @@ def _fit(facts: Facts) -> str:
     errors = {
         name: each for name, each in (facts.get("camera_reprojection_px") or {}).items() if each is not None
     }
-    usual = sorted(errors.values())[len(errors) // 2] if errors else 0.0
+    usual = sorted(errors.values())[(len(errors) - 1) // 2] if errors else 0.0
     far = [
         f"{name} {each:.1f} px: moved, or on another clock?"
         for name, each in errors.items()
@@ -168,7 +165,12 @@ def _fit(facts: Facts) -> str:
 
 def _source(facts: Facts, key: str, flag: str) -> str:
     source = str(facts.get(key, ""))
-    says = {"given": "given", "metadata": "from the file", "contacts": "from the planted feet"}
+    says = {
+        "given": "given",
+        "metadata": "from the file",
+        "contacts": "from the planted feet",
+        "cameras": "from the cameras",
+    }
     return says.get(source, f"assumed; {flag} sets it")
 
 
@@ -176,8 +178,8 @@ def _has(facts: Facts, *keys: str) -> bool:
     return all(facts.get(key) is not None for key in keys)
 
 
-def _percent(share: float | None) -> str:
-    return "nothing" if share is None else f"{100 * share:.0f} %"
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _count(number: float, thing: str) -> str:
