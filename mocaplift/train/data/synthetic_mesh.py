@@ -69,14 +69,16 @@ def film(
     *,
     azimuth_deg: float | None = None,
     outfit: Outfit | None = None,
+    cameras: tuple[Camera, ...] | None = None,
 ) -> Shot:
-    """Return the shot of a performed motion with random cameras, clothes, place and light.
+    """Return the shot of a performed motion with random cameras (where none are given), clothes, place and light.
 
     Raises:
         InvalidData: no camera within the ranges sees the whole passage.
     """
     vertices = body.pose(motion.rotations, motion.root)
-    cameras = sample_rig(config, rng, vertices[:, ::VERTEX_STRIDE], azimuth_deg=azimuth_deg)
+    if cameras is None:
+        cameras = sample_rig(config, rng, vertices[:, ::VERTEX_STRIDE], azimuth_deg=azimuth_deg)
     eyes = np.stack([np.linalg.inv(camera.cam_from_world)[:3, 3] for camera in cameras])
     around = np.concatenate([eyes, vertices.min(axis=1), vertices.max(axis=1)])
     keypoints = body.keypoints(vertices)
