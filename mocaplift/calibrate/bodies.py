@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -35,12 +36,12 @@ LEAST_BONES, LEAST_BODIES = 20, 10
 # An axis of the file is taken for the vertical where the bodies' own direction is within this (degrees) and the
 # floor is not less flat for it (m): boards lie on floors and hang on walls.
 NEAR_AXIS, FLATTER = 3.0, 0.005
-# Standard deviations (degrees) of bodies about the vertical, over a clip, and of the roll of cameras; a roll above
-# the third is on purpose. People who move all over the place tell a third of their spread more.
-LEAN, ROLL, ROLLED = 5.0, 2.0, 8.0
-# Bodies farther than this (degrees, median) from their mean direction dance on the floor or do cartwheels.
-# A person who stands or lies still moves less than the second.
-RESTLESS, RESTS = 30.0, 12.0
+# Standard deviations (degrees): of the mean body about the vertical, and of the roll of cameras; a roll above the
+# third is on purpose.
+LEAN, ROLL, ROLLED = 5.0, 4.0, 6.0
+# How far bodies are from their mean direction (degrees, median): people who stand and walk stay below the first,
+# people who dance on the floor or turn cartwheels are above the second.
+RESTS, RESTLESS = 12.0, 22.0
 # Length of the mean of the cameras' own up directions above which they agree.
 CAMERAS_AGREE = 0.8
 LEVEL_STEPS = 5
@@ -54,13 +55,22 @@ FLOOR_OFF = 0.15
 FLOOR_PERCENTILE, ANKLE_HEIGHT = 2.0, 0.09
 
 
+class Settled(NamedTuple):
+    """Cameras in metres and +Y up; the file's unit, what told up ("file", "bodies" or "cameras"), and remarks."""
+
+    cameras: tuple[Camera, ...]
+    unit: str
+    up_source: str
+    notes: list[str]
+
+
 def stand_up(
     cameras: Sequence[Camera],
     points: Float[np.ndarray, "F J 3"],
     calibration: Calibration,
     stature: float | None = None,
-) -> tuple[tuple[Camera, ...], dict[str, object]]:
-    """Return the cameras in metres, +Y up, the floor near y = 0, and what was found: see `settle_calibration`.
+) -> Settled:
+    """Return the cameras in metres, +Y up, the floor near y = 0, and what was found out about them.
 
     Args:
         cameras: in the unit and with the up of the file.
@@ -83,7 +93,7 @@ def stand_up(
         if calibration.up is not None:
             notes.append(f"the floor lay at {floor:.2f} m in the camera file; it was put at 0")
     rig = tuple(moved(camera, turn) for camera in rig)
-    return rig, {"calibration_unit": unit, "calibration_up_source": source, "calibration_notes": notes}
+    return Settled(rig, unit, source, notes)
 
 
 def _scale(
@@ -229,7 +239,7 @@ def _level(rig: Sequence[Camera], bodies: Float[np.ndarray, "3"], spread: float)
         # A camera on its side has its y axis level.
         across.append(y if abs(y @ bodies) < abs(x @ bodies) and abs(x @ bodies) > ON_ITS_SIDE else x)
     axes = np.array(across)
-    of_bodies = np.radians(np.hypot(LEAN, spread / 3))
+    of_bodies = np.radians(LEAN + max(spread - RESTS, 0.0))
     up = bodies
     rolls = axes @ up
     for _ in range(LEVEL_STEPS):

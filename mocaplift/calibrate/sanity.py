@@ -8,23 +8,23 @@ makes the rays meet. Pixels here are those of a picture whose longer side is 192
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from mocaplift.calibrate import Calibration
-from mocaplift.calibrate.assemble import Y_UP_FROM
 from mocaplift.calibrate.bodies import JOINTS, stand_up
+from mocaplift.calibrate.readings import orders, readings
 from mocaplift.cameras import cam_points, centre, normalized, triangulate
 from mocaplift.errors import CalibrationError
 from mocaplift.values import Camera, Keypoints2D
 
-# Median distance (px) between a joint and where the other cameras put it. A rough but usable rig (Pose2Sim's
-# demonstration) has 13; wrong readings have hundreds.
-LARGEST_ERROR = 20.0
-# Below this (px) nothing else is tried.
+# Median distance (px) between a joint and where the other cameras put it: over all cameras, and of the worst one.
+# A rough but usable rig (Pose2Sim's demonstration) has 9 and 24; wrong readings and orders have 60 to thousands.
+LARGEST_ERROR, LARGEST_OF_ONE = 20.0, 45.0
+# Where the worst camera is below this (px) nothing else is tried.
 FINE_ERROR = 8.0
 # Another reading must fit so many times better than the file as it is: the file has the benefit of the doubt.
 CLEARLY_BETTER = 0.4
@@ -33,20 +33,16 @@ BEHIND = 1000.0
 # Keypoints of lower confidence say little about cameras: their error is above 3 cm (`confidence`).
 CONFIDENT = 0.3
 # As many frames are looked at, evenly spread, and fewer while readings are compared.
-MOST_FRAMES, SEARCH_FRAMES = 200, 50
+MOST_FRAMES, SEARCH_FRAMES = 200, 25
 # A camera with fewer joints in common with others is not judged.
 LEAST_POINTS = 40
 # Steps of robust triangulation, and the error (px) at which an observation has half its weight.
 ROBUST_STEPS, ROBUST_ERROR = 5, 10.0
-# Up to so many cameras all orders are tried (24); above, exchanges of two.
-MOST_ORDERED = 4
-# So many of the readings that fit best are held against all frames, and so many are named in a refusal.
-MOST_REFITTED, MOST_NAMED = 3, 4
+# So many of the readings that fit best are held against all frames, and so many of a kind are named in a refusal.
+MOST_REFITTED, MOST_NAMED = 3, 3
 AS_IS = "as is"
 # Cameras nearer to each other than this (m) see the same rays: no depth comes from them.
 SAME_PLACE = 0.01
-
-Matrix = Float[np.ndarray, "4 4"]
 
 
 class Sample(NamedTuple):
@@ -64,6 +60,11 @@ class Fit(NamedTuple):
     by_camera: Float[np.ndarray, "V"]
     overall: float
     worst: float
+
+    @property
+    def is_good(self) -> bool:
+        """Whether cameras may be read so."""
+        return self.overall <= LARGEST_ERROR and self.worst <= LARGEST_OF_ONE
 
 
 class Trial(NamedTuple):
@@ -106,12 +107,35 @@ def settle_calibration(
             f"another camera: {seen}. Check that the videos show one moment (--sync auto) and one person"
         )
     trial = _best(calibration, sample)
-    settled, facts = stand_up(trial.fit.cameras, trial.fit.points, calibration, stature)
-    _check_places(settled, calibration)
-    facts["calibration_reading"] = trial.reading
-    facts["calibration_px"] = trial.fit.overall
-    facts["calibration_unchecked"] = [c.name for c, known in zip(settled, judged, strict=True) if not known]
-    return settled, facts
+    found = stand_up(trial.fit.cameras, trial.fit.points, calibration, stature)
+    _check_places(found.cameras, calibration)
+    unchecked = [c.name for c, known in zip(found.cameras, judged, strict=True) if not known]
+    notes = [
+        *_notes(trial),
+        *(f"camera {name!r} saw too little of the person to be checked" for name in unchecked),
+        *found.notes,
+    ]
+    return found.cameras, {
+        "calibration_reading": trial.reading,
+        "calibration_unit": found.unit,
+        "calibration_up_source": found.up_source,
+        "calibration_px": trial.fit.overall,
+        "calibration_unchecked": unchecked,
+        "calibration_notes": notes,
+    }
+
+
+def _notes(trial: Trial) -> list[str]:
+    notes = []
+    if trial.reading != AS_IS:
+        notes.append(f"the camera file does not fit as it is; it was read with: {trial.reading}")
+    for camera, error in zip(trial.fit.cameras, trial.fit.by_camera, strict=True):
+        if LARGEST_ERROR < error < np.inf:
+            notes.append(
+                f"camera {camera.name!r} lies {error:.0f} px from where the others put the joints: it may have "
+                "been moved since it was calibrated"
+            )
+    return notes
 
 
 def sampled(views: Sequence[Keypoints2D], most: int = MOST_FRAMES) -> Sample:
@@ -199,100 +223,23 @@ def _best(calibration: Calibration, sample: Sample) -> Trial:
         return as_is
     few = _thinned(sample)
     trials = [Trial(name, fitted(rig, few)) for name, rig in readings(calibration)]
-    if min(trial.fit.worst for trial in [as_is, *trials]) > LARGEST_ERROR:
-        trials += [Trial(name, fitted(rig, few)) for name, rig in orders(calibration, sample)]
-    needed = CLEARLY_BETTER * as_is.fit.worst if as_is.fit.worst <= LARGEST_ERROR else LARGEST_ERROR
-    for trial in sorted(trials, key=lambda trial: trial.fit.worst)[:MOST_REFITTED]:
+    exchanged: list[Trial] = []
+    if not any(trial.fit.is_good for trial in [as_is, *trials]):
+        seen = [bool((conf > 0).any()) for conf in sample.conf]
+        exchanged = [Trial(name, fitted(rig, few)) for name, rig in orders(calibration, seen)]
+    bar = CLEARLY_BETTER * as_is.fit.worst if as_is.fit.is_good else np.inf
+    for trial in _best_first([*trials, *exchanged])[:MOST_REFITTED]:
         full = Trial(trial.reading, fitted(trial.fit.cameras, sample))
-        if full.fit.worst <= needed:
+        if full.fit.is_good and full.fit.worst <= bar:
             return full
-    if as_is.fit.worst <= LARGEST_ERROR:
+    if as_is.fit.is_good:
         return as_is
-    raise CalibrationError(_explained(calibration, few, as_is, trials))
+    raise CalibrationError(_explained(calibration, few, as_is, [trials, exchanged]))
 
 
-def readings(calibration: Calibration) -> Iterator[tuple[str, tuple[Camera, ...]]]:
-    """Yield the other ways to read the same numbers, each with its name.
-
-    A reader that turned the world upright did so on the world's side of the matrix. Where the matrix is the
-    other way round that side was the camera's, so the turn is undone, the matrix read, and the turn done again.
-    """
-    turns = _TURNS if calibration.up is not None else _TURNS[:1]
-    for (way, convert), (axes, flip) in itertools.product(_WAYS.items(), _AXES.items()):
-        for turn in turns[: 1 if convert is _unchanged else None]:
-            if convert is _unchanged and not axes:
-                continue
-            rig = tuple(
-                _posed(camera, flip @ convert(camera.cam_from_world @ turn) @ turn.T)
-                for camera in calibration.cameras
-            )
-            yield ", ".join(filter(None, [way, axes])), rig
-
-
-def orders(calibration: Calibration, sample: Sample) -> Iterator[tuple[str, tuple[Camera, ...]]]:
-    """Yield the same cameras given to other videos of the same size, as they are and inverted."""
-    cameras = calibration.cameras
-    views = range(len(cameras))
-    if len(cameras) <= MOST_ORDERED:
-        tried = [order for order in itertools.permutations(views) if order != tuple(views)]
-    else:
-        tried = []
-        for a, b in itertools.combinations(views, 2):
-            exchanged = list(views)
-            exchanged[a], exchanged[b] = b, a
-            tried.append(tuple(exchanged))
-    seen = [bool((conf > 0).any()) for conf in sample.conf]
-    for order in tried:
-        if any(cameras[a].size != cameras[b].size for a, b in enumerate(order)):
-            continue
-        # An exchange among cameras that see nothing changes nothing.
-        if not any(a != b and (seen[a] or seen[b]) for a, b in enumerate(order)):
-            continue
-        rig = tuple(cameras[position] for position in order)
-        name = "cameras in the order " + ", ".join(camera.name for camera in rig)
-        yield name, rig
-        yield (
-            f"inverse extrinsics, {name}",
-            tuple(_posed(camera, np.linalg.inv(camera.cam_from_world)) for camera in rig),
-        )
-
-
-def _unchanged(matrix: Matrix) -> Matrix:
-    return matrix
-
-
-def _placed(matrix: Matrix) -> Matrix:
-    """Return the matrix of a camera whose rotation is right and whose translation is its place in the world."""
-    out = matrix.copy()
-    out[:3, 3] = -matrix[:3, :3] @ matrix[:3, 3]
-    return out
-
-
-def _turned_round(matrix: Matrix) -> Matrix:
-    """Return the matrix of a camera whose translation is right and whose rotation is the wrong way round."""
-    out = matrix.copy()
-    out[:3, :3] = matrix[:3, :3].T
-    return out
-
-
-_WAYS: dict[str, Callable[[Matrix], Matrix]] = {
-    "": _unchanged,
-    "inverse extrinsics": np.linalg.inv,
-    "translation is the camera's place": _placed,
-    "rotation the other way round": _turned_round,
-}
-# What the camera's own axes may be instead of x right, y down, z forward.
-_AXES = {
-    "": np.eye(4),
-    "camera axes x right, y up, z backward": np.diag([1.0, -1.0, -1.0, 1.0]),
-    "camera axes x left, y up, z forward": np.diag([-1.0, -1.0, 1.0, 1.0]),
-}
-# How a reader may have turned the world upright; not at all comes first.
-_TURNS = [np.block([[turn, np.zeros((3, 1))], [np.zeros((1, 3)), 1.0]]) for turn in Y_UP_FROM.values()]
-
-
-def _posed(camera: Camera, cam_from_world: Matrix) -> Camera:
-    return Camera(camera.name, camera.intrinsics, camera.distortion, cam_from_world, camera.size)
+def _best_first(trials: Sequence[Trial]) -> list[Trial]:
+    """Return trials by their worst camera; of equal ones the plainer, which was made first."""
+    return sorted(trials, key=lambda trial: round(trial.fit.worst, 3))
 
 
 def _thinned(sample: Sample) -> Sample:
@@ -312,7 +259,7 @@ def _check_places(cameras: Sequence[Camera], calibration: Calibration) -> None:
             )
 
 
-def _explained(calibration: Calibration, few: Sample, as_is: Trial, trials: Sequence[Trial]) -> str:
+def _explained(calibration: Calibration, few: Sample, as_is: Trial, trials: Sequence[Sequence[Trial]]) -> str:
     """Return why nothing fits: figures by camera and by reading, and the camera that does not fit the others."""
     cameras = calibration.cameras
     by_camera = ", ".join(
@@ -320,12 +267,14 @@ def _explained(calibration: Calibration, few: Sample, as_is: Trial, trials: Sequ
     )
     by_reading = "; ".join(
         f"{trial.reading} {_px(trial.fit.worst)}"
-        for trial in sorted(trials, key=lambda trial: trial.fit.worst)[:MOST_NAMED]
+        for kind in trials
+        for trial in _best_first(kind)[:MOST_NAMED]
     )
     lines = [
-        f"the cameras of {calibration.path} do not fit what they saw: joints lie up to {_px(as_is.fit.worst)} px "
-        f"(median of a camera, at 1920 px width; at most {LARGEST_ERROR:.0f}) from where the other cameras put "
-        f"them. By camera: {by_camera}. Other readings of the file, worst camera: {by_reading}.",
+        f"the cameras of {calibration.path} do not fit what they saw: joints lie {_px(as_is.fit.overall)} px "
+        f"(median, at 1920 px width; at most {LARGEST_ERROR:.0f}, and {LARGEST_OF_ONE:.0f} for a camera) from "
+        f"where the other cameras put them. By camera: {by_camera}. Other readings of the file, by their worst "
+        f"camera: {by_reading}.",
         *_same_places(cameras),
         _odd_one(cameras, few),
     ]
@@ -351,7 +300,7 @@ def _odd_one(cameras: Sequence[Camera], sample: Sample) -> str:
         part = Sample(sample.xy[rest], sample.conf[rest])
         without.append((fitted([cameras[v] for v in rest], part).worst, cameras[view].name))
     without.sort()
-    if without and without[0][0] <= LARGEST_ERROR and without[0][0] < CLEARLY_BETTER * without[1][0]:
+    if without and without[0][0] <= LARGEST_OF_ONE and without[0][0] < CLEARLY_BETTER * without[1][0]:
         error, name = without[0]
         return (
             f"Camera {name!r} does not fit the others, which agree within {_px(error)} px without it: it moved "
