@@ -26,6 +26,10 @@ MOST_XML_BYTES = 4 << 20
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # What no TOML starts with: there "[" opens a table's name.
 _JSON_START = re.compile(r"\{|\[\s*[\[{]?\s*[\d\"{-]")
+# A line as TOML has them and prose has not: [cam_1], or size = ...
+_TOML_LINE = re.compile(r"^[ \t]*(?:\[[\w.\"' -]+\][ \t]*$|[\w.\"'-]+[ \t]*=)", re.MULTILINE)
+# A key of so many parts: tables lie one in another in no camera file, and parsing takes the square of them.
+_DEEP_KEY = re.compile(r"(?<![\"'\w-])(?:[\"'\w-]++[ \t]*+\.[ \t]*+){32}")
 # What no camera file has: own entities can grow without bounds (the "billion laughs") or name other files.
 _DECLARATIONS = re.compile(r"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
@@ -96,6 +100,8 @@ class Source:
             return None, "it is no text"
         if len(self.content) > MOST_TOML_BYTES:
             return None, f"it is larger than {MOST_TOML_BYTES >> 20} MB"
+        if _DEEP_KEY.search(self.text):
+            return None, "it is nested too deeply"
         try:
             return tomllib.loads(self.text), ""
         except (ValueError, RecursionError) as error:
@@ -122,7 +128,7 @@ class Source:
     def nature(self) -> str:
         """Return what the file seems to be, and where it is damaged, for a message."""
         if self.is_folder:
-            return "it is a folder without the camera files of any make"
+            return "it is a folder without the camera files of a make that uses folders; name the file itself"
         if not self.content.strip():
             return "it is empty"
         if self.text is None:
@@ -138,7 +144,9 @@ class Source:
             return "it is YAML that holds no cameras"
         if self.toml is not None:
             return "its TOML names no cameras"
-        return f"read as TOML: {self._parsed_toml[1]}"
+        if _TOML_LINE.search(self.text):
+            return f"read as TOML: {self._parsed_toml[1]}"
+        return "it is a text, but no JSON, TOML, XML or YAML"
 
 
 def open_source(path: str | Path, *, subject: str | None = None) -> Source:
