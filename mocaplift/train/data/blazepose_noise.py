@@ -23,6 +23,9 @@ LEVELS = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 # Of the visibility's Gaussian over time; the network follows its own last reading.
 VISIBILITY_LAGS, VISIBILITY_CORRELATION = (1 / 30, 4 / 30, 15 / 30), (0.95, 0.82, 0.5)
 LIMB_SHARE = 0.6  # of a visibility's Gaussian, shared by the whole limb (root of the variance's share)
+# Of an error, shared by the whole limb (as above): in one rendered take of three cameras errors of elbow and wrist
+# correlated by .75, knee and ankle .47, ankle and heel .71, nose and eye .88, hip and shoulder .27.
+ERROR_SHARE = 0.7
 RATIO_QUANTILE = 0.99  # of the table's tail that fixes Student's nu
 
 
@@ -69,8 +72,10 @@ class BlazePoseNoise:
     def _errors(
         self, rng: np.random.Generator, shape: tuple[int, ...], fps: float
     ) -> Float[np.ndarray, "N V T 21 2"]:
-        white = rng.standard_normal((*shape, 2), dtype=np.float32)
         table = _tables()
+        white = rng.standard_normal((*shape, 2), dtype=np.float32) * np.float32(np.sqrt(1 - ERROR_SHARE**2))
+        shared = rng.standard_normal((*shape[:3], int(table["parts"].max()) + 1, 2), dtype=np.float32)
+        white += np.float32(ERROR_SHARE) * shared[..., table["parts"], :]
         lags = tuple((k + 1) / TABLE_FPS for k in range(table["persistence"].shape[1]))
         out = np.zeros_like(white)
         for group in range(len(table["persistence"])):
@@ -109,12 +114,14 @@ def _tables() -> dict[str, np.ndarray]:
 
 
 def _parts() -> dict[str, list[str]]:
-    """Return the joints that are seen or hidden together: each arm, each leg, the rest."""
+    """Return the joints that are seen or hidden together: each arm, each leg, trunk, head."""
     out: dict[str, list[str]] = {}
     limbs = {"arm": LIMBS["arms"][1:], "leg": LIMBS["legs"][1:]}
+    trunk = LIMBS["torso"]
     for name in BODY21.joints:
         side, _, kind = name.partition("_")
-        limb = next((f"{side} {limb}" for limb, kinds in limbs.items() if kind in kinds), "rest")
+        limb = next((f"{side} {limb}" for limb, kinds in limbs.items() if kind in kinds), "head")
+        limb = "trunk" if kind in trunk else limb
         out.setdefault(limb, []).append(name)
     return out
 
