@@ -21,6 +21,8 @@ COUNTS = (2, 50)
 SQUARES = (0.002, 2.0)
 # The longer side (px) to which pictures are shrunk for the search: large squares are found better in it.
 SEARCH_SIDES = (1000, 2000)
+# Pictures smaller than this (px) have no room for the window in which corners are placed.
+SMALLEST_SIDE = 64
 # The half width of the window in which corners are placed, as a part of the distance to the next; at most (px).
 WINDOW, WIDEST_WINDOW = 0.3, 15
 # A corner of four squares differs along its diagonals by this part of the board's contrast at least; at the rim
@@ -71,8 +73,8 @@ class Board:
             raise ConfigError(f"a board of {self.counts} cannot be; count {low} to {high} along each side")
         if not SQUARES[0] <= self.square <= SQUARES[1]:
             raise ConfigError(
-                f"squares of {self.square:g} m cannot be; measure one side of one square and write its unit, "
-                "as in --square 60mm"
+                f"squares of {self.square:g} m cannot be; measure one side of one square and write its "
+                "unit, as in --square 60mm"
             )
         if self.dictionary is not None:
             if self.dictionary not in dictionaries():
@@ -82,8 +84,7 @@ class Board:
             if self.marker is None or not 0 < self.marker < self.square:
                 raise ConfigError(
                     "the markers of a ChArUco board are smaller than its squares; measure the black side "
-                    "of one, "
-                    "as in --marker 45mm"
+                    "of one, as in --marker 45mm"
                 )
 
     @property
@@ -209,6 +210,8 @@ def search(
     image: UInt8[np.ndarray, "H W"], columns: int, rows: int
 ) -> Float[np.ndarray, "rows columns 2"] | None:
     """Return the pixels of a grid of corners in a grey picture, or None. Which end is first is left open."""
+    if min(image.shape) < SMALLEST_SIDE:
+        return None
     for side in SEARCH_SIDES:
         scale = min(1.0, side / max(image.shape))
         small = image
@@ -216,10 +219,12 @@ def search(
             small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         for detect in (_by_squares, _by_corners):
             found, xy = detect(small, (columns, rows))
-            if not found:
+            if not found or xy is None:
                 continue
             factor = np.array(image.shape[::-1]) / small.shape[::-1]
             grid = (xy.reshape(rows, columns, 2).astype(float) + 0.5) * factor - 0.5
+            if (grid < 0).any() or (grid > np.array(image.shape[::-1]) - 1).any():
+                continue
             grid = _placed(image, grid)
             if _is_even(grid) and _looks_like_corners(image, grid).mean() > ROW_SHARE:
                 return grid
@@ -228,13 +233,13 @@ def search(
     return None
 
 
-def _by_squares(image: np.ndarray, counts: tuple[int, int]) -> tuple[bool, np.ndarray]:
+def _by_squares(image: np.ndarray, counts: tuple[int, int]) -> tuple[bool, np.ndarray | None]:
     return cv2.findChessboardCorners(
         image, counts, flags=cv2.CALIB_CB_ADAPTIVE_THRESH | cv2.CALIB_CB_NORMALIZE_IMAGE
     )
 
 
-def _by_corners(image: np.ndarray, counts: tuple[int, int]) -> tuple[bool, np.ndarray]:
+def _by_corners(image: np.ndarray, counts: tuple[int, int]) -> tuple[bool, np.ndarray | None]:
     return cv2.findChessboardCornersSB(image, counts, flags=cv2.CALIB_CB_NORMALIZE_IMAGE)
 
 

@@ -109,8 +109,7 @@ def place_cameras(lenses: Sequence[Lens], seen: Sequence[Seen], board: Board) ->
             )
             raise CalibrationError(
                 f"camera {name}: {trouble}; check that the pictures were taken at once, in the same order, "
-                "and that "
-                "the board did not move meanwhile"
+                "and that the board did not move meanwhile"
             )
     used = {name: sum(key in views[name] for key in boards) for name in names}
     return Placed(poses, boards, errors, used, rejected)
@@ -135,9 +134,8 @@ def _views(lenses: Sequence[Lens], seen: Sequence[Seen], board: Board) -> dict[s
         if not found:
             raise CalibrationError(
                 f"camera {lens.camera}: the board was found in none of its {len(each.labels)} pictures for "
-                "extrinsics; "
-                "it must be seen whole and sharp. Without a board, known points of the place will do "
-                "(--scene)"
+                "extrinsics; it must be seen whole and sharp. Without a board, known points of the place "
+                "will do (--scene)"
             )
         views[lens.camera] = found
     return views
@@ -190,12 +188,11 @@ def _chained(views: Mapping[str, Mapping[str, _View]], turn: list[Pose]) -> dict
             lost = ", ".join(name for name in names if name not in poses)
             raise CalibrationError(
                 f"no picture in which the board is found ties {lost} to {', '.join(poses)}; take pictures "
-                "in which "
-                "cameras of both groups see the board at once"
+                "in which cameras of both groups see the board at once"
             )
         best = max(open_pairs, key=lambda pair: (pairs[pair][0], -pairs[pair][1]))
         poses[best[1]] = pairs[best][2] @ poses[best[0]]
-    return poses
+    return {name: poses[name] for name in names}
 
 
 def _relative(

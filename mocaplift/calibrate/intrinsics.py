@@ -27,6 +27,8 @@ OUTLIER, OUTLIER_PX = 3.0, 0.5
 # A focal length that is known to no better than this part (one standard deviation) is refused; above the second
 # it is told.
 OPEN_FOCAL, VAGUE_FOCAL = 0.05, 0.005
+# Boards that differ in tilt by less than this (degrees) leave the focal length open, whatever its deviation says.
+LEAST_TILT_DEG = 10.0
 # A distortion coefficient is kept where it is this many standard deviations from zero.
 TOLD = 3.0
 # A median error above this many px is no calibration: a wrong board, or a bent one.
@@ -72,8 +74,7 @@ class Lens:
         if self.focal_sigma > VAGUE_FOCAL:
             said.append(
                 f"its focal length is known to {100 * self.focal_sigma:.1f} % only; hold the board nearer "
-                "and more "
-                "tilted, in all directions"
+                "and more tilted, in all directions"
             )
         if self.coverage < 0.4:
             said.append(
@@ -103,19 +104,19 @@ def fit_lens(seen: Seen, board: Board) -> Lens:
         rejected |= {seen.labels[key]: error for key, error in bad.items()}
         keys = [key for key in keys if key not in bad]
         _check_number(seen, len(keys), rejected)
-    if not found.focal_sigma < OPEN_FOCAL:
+    if not found.focal_sigma < OPEN_FOCAL or found.tilt_deg < LEAST_TILT_DEG:
         raise CalibrationError(
             f"camera {seen.camera}: the pictures leave its focal length open (known to "
-            f"{100 * min(found.focal_sigma, 9.99):.0f} %); the board must be tilted against the camera, by "
-            "30 degrees "
-            "and more, differently in every picture"
+            f"{100 * min(found.focal_sigma, 9.99):.0f} %, tilts differ by {found.tilt_deg:.0f} degrees); "
+            "the board must be tilted against the camera, by 30 degrees and more, differently in every "
+            "picture"
         )
     error = float(np.sqrt(np.mean(found.errors**2)))
     if error > WORST_PX:
         raise CalibrationError(
             f"camera {seen.camera}: no lens explains its pictures of the board (error {error:.1f} px); "
-            "check the "
-            f"counts ({board.counts}), that the board is flat, and that zoom and focus did not change"
+            f"check the counts ({board.counts}), that the board is flat, and that zoom and focus did not "
+            "change"
         )
     return Lens(
         seen.camera,
@@ -170,8 +171,7 @@ def _check_number(seen: Seen, number: int, rejected: Mapping[str, float] | None 
     raise CalibrationError(
         f"camera {seen.camera}: the board was found in {number} of {len(seen.labels)} pictures{without}; "
         f"{FEWEST_PICTURES} are needed and {GOOD_PICTURES} are good. Take more, sharp, the whole board in "
-        "the picture, "
-        "differently tilted in each"
+        "the picture, differently tilted in each"
     )
 
 
@@ -181,6 +181,7 @@ class _Solution:
     distortion: np.ndarray
     errors: np.ndarray
     focal_sigma: float
+    tilt_deg: float
 
 
 # What is left out of the lens, from the richest to the plainest, and where its coefficients stand in OpenCV's
@@ -201,7 +202,7 @@ def _solve(sightings: list[Sighting], board: Board, seen: Seen) -> _Solution:
     flags = 0 if len(sightings) >= GOOD_PICTURES else cv2.CALIB_FIX_K3
     for flag, place in [*_FLAGS.values(), (0, slice(0, 0))]:
         try:
-            _, matrix, distortion, _, _, sigmas, _, errors = cv2.calibrateCameraExtended(  # type: ignore[call-overload]  # None: no start
+            _, matrix, distortion, turns, _, sigmas, _, errors = cv2.calibrateCameraExtended(  # type: ignore[call-overload]  # None: no start
                 points,
                 pixels,
                 seen.size,
@@ -212,8 +213,7 @@ def _solve(sightings: list[Sighting], board: Board, seen: Seen) -> _Solution:
         except cv2.error as error:
             raise CalibrationError(
                 f"camera {seen.camera}: no lens can be computed from its pictures; tilt the board "
-                "differently in "
-                "every picture"
+                "differently in every picture"
             ) from error
         sigmas, coefficients = sigmas.ravel(), distortion.ravel()[:5]
         values = np.concatenate([[matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]], coefficients])
@@ -224,4 +224,6 @@ def _solve(sightings: list[Sighting], board: Board, seen: Seen) -> _Solution:
     focal_sigma = float(max(sigmas[0] / matrix[0, 0], sigmas[1] / matrix[1, 1]))
     if not (np.isfinite(matrix).all() and np.isfinite(coefficients).all() and np.isfinite(focal_sigma)):
         focal_sigma = np.inf
-    return _Solution(matrix, coefficients, errors.ravel(), focal_sigma)
+    normals = np.array([cv2.Rodrigues(turn)[0][:, 2] for turn in turns])
+    tilt_deg = float(np.degrees(np.arccos(np.clip(normals @ normals.T, -1, 1)).max()))
+    return _Solution(matrix, coefficients, errors.ravel(), focal_sigma, tilt_deg)

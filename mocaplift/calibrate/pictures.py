@@ -92,8 +92,7 @@ def camera_files(folder: Path) -> dict[str, list[Path]]:
         if name in found:
             raise CalibrationError(
                 f"{folder}: {entry.name} and {found[name][0].relative_to(folder)} are both of camera "
-                f"{name!r}; "
-                "put the pictures of each camera into a folder with its name"
+                f"{name!r}; put the pictures of each camera into a folder with its name"
             )
         if not files:
             raise CalibrationError(f"{entry}: there is no picture and no video in this folder")
@@ -131,8 +130,7 @@ def pairing_keys(files: Mapping[str, Sequence[Path]]) -> dict[Path, str]:
         said = ", ".join(f"{camera} {len(paths)}" for camera, paths in files.items())
         raise CalibrationError(
             f"the cameras have different numbers of pictures ({said}), and their names do not tell which "
-            "were taken "
-            "at once; give pictures taken at once the same file name in each camera's folder"
+            "were taken at once; give pictures taken at once the same file name in each camera's folder"
         )
     return {
         path: names[camera][place] if is_named else f"{place + 1}"
@@ -190,8 +188,7 @@ def look(
         if (width, height) != size:
             raise CalibrationError(
                 f"camera {camera}: {picture.label} has {width} x {height} pixels, {first} has {size[0]} x "
-                f"{size[1]}; "
-                "all pictures of a camera must have the size that it films with"
+                f"{size[1]}; all pictures of a camera must have the size that it films with"
             )
         labels[picture.key] = picture.label
         if (found := board.find(picture.image)) is not None:

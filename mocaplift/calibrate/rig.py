@@ -102,8 +102,7 @@ def calibrate_rig(
     if scene is None and not rig_files:
         raise CalibrationError(
             f"{folder}: there is no folder {RIG_FOLDER}; it holds pictures of the board that the cameras "
-            "took at once, "
-            "one folder or file a camera, or give known points of the place with --scene"
+            "took at once, one folder or file a camera, or give known points of the place with --scene"
         )
     board, notes = settle_board(board, lens_files or rig_files, frames)
     if scene is not None:
@@ -124,9 +123,8 @@ def calibrate_rig(
     if board.is_two_way and len(seen) > 1 and _num_keys(seen) == 1:
         raise CalibrationError(
             f"a board of {board.counts} corners looks the same after half a turn, and there is a single "
-            "picture of it: "
-            "the cameras cannot be told to be on one side or the other. Take more pictures, the board held "
-            "differently in each, or use a board with one odd and one even count"
+            "picture of it: the cameras cannot be told to be on one side or the other. Take more "
+            "pictures, the board held differently in each, or use a board with one odd and one even count"
         )
     placed = place_cameras(lenses, seen, board)
     return _on_floor(lenses, placed, board, floor_key, notes)
@@ -151,8 +149,7 @@ def settle_board(board: Board, files: Files, frames: int = FRAMES_PER_VIDEO) -> 
         if trouble == "miscounted":
             raise CalibrationError(
                 f"the pictures show a board of {other.counts} inner corners, not {board.counts}; count the "
-                "corners "
-                f"where four squares meet, and if it is so, say --board {other.counts}"
+                f"corners where four squares meet, and if it is so, say --board {other.counts}"
             )
         return other, [f"the board was found as {other.counts}: {trouble}"]
     return board, []
@@ -191,9 +188,8 @@ def _check_sizes(lenses: Sequence[Lens], seen: Sequence[Seen]) -> None:
         if lens.size != each.size:
             raise CalibrationError(
                 f"camera {lens.camera}: its pictures for intrinsics have {lens.size[0]} x {lens.size[1]} "
-                "pixels, those "
-                f"for extrinsics {each.size[0]} x {each.size[1]}; take both with the settings that it "
-                "films with"
+                f"pixels, those for extrinsics {each.size[0]} x {each.size[1]}; take both with the "
+                "settings that it films with"
             )
 
 
@@ -240,16 +236,14 @@ def _on_floor(lenses: list[Lens], placed: Placed, board: Board, floor: str | Non
     length = float(np.linalg.norm(level))
     if floor is None and length < HELD_ALIKE:
         raise CalibrationError(
-            "no picture shows which way is up, and the cameras are turned too differently to guess it; put "
-            "the board "
-            "on the floor in one picture, and name it by --floor"
+            "no picture shows which way is up, and the cameras are turned too differently to guess it; "
+            "put the board on the floor in one picture, and name it by --floor"
         )
     level /= max(length, 1e-9)
     if floor is not None and floor not in placed.boards:
         raise CalibrationError(
             f"the picture of the board on the floor contradicts the others ({', '.join(placed.rejected)} "
-            "are left "
-            "out); take it again with all cameras at once"
+            "are left out); take it again with all cameras at once"
         )
     if floor is not None:
         new_from_world = world_from_floor() @ np.linalg.inv(placed.boards[floor])
@@ -261,8 +255,7 @@ def _on_floor(lenses: list[Lens], placed: Placed, board: Board, floor: str | Non
             notes = [
                 *notes,
                 f"up by the board is {lean:.0f} degrees from up by the cameras; if the board did not lie "
-                "on the floor, "
-                "face up, say --floor with the picture in which it does",
+                "on the floor, face up, say --floor with the picture in which it does",
             ]
     else:
         new_from_world = _levelled(level, placed, board)

@@ -100,13 +100,12 @@ def place_in_scene(lens: Lens, scene: Scene) -> tuple[Camera, float]:
     spread = (
         np.linalg.svd(points - points.mean(axis=0), compute_uv=False) if len(points) >= 3 else np.zeros(3)
     )
-    is_flat = spread[2] <= FLAT * spread[0]
+    is_flat = bool(spread[2] <= FLAT * spread[0])
     fewest = FEWEST_IN_PLANE if is_flat else FEWEST
     if len(points) < fewest or spread[1] <= FLAT * spread[0]:
         raise CalibrationError(
             f"{where}: {len(points)} points do not place it; {FEWEST_IN_PLANE} of one plane or {FEWEST} "
-            "others are "
-            "needed, not all on a line"
+            "others are needed, not all on a line"
         )
     candidates = [_camera(bare, pose) for pose in _poses(points, normalized(bare, xy), is_flat)]
     off = [np.linalg.norm(project(camera, points) - xy, axis=-1) for camera in candidates]
@@ -119,8 +118,7 @@ def place_in_scene(lens: Lens, scene: Scene) -> tuple[Camera, float]:
         worst = int(off[best].argmax())
         raise CalibrationError(
             f"{where}: point {names[worst]!r} is {off[best][worst]:.0f} px from where it should be seen; "
-            "check its "
-            "coordinates, its pixel, and that no two points are exchanged"
+            "check its coordinates, its pixel, and that no two points are exchanged"
         )
     return candidates[best], float(np.sqrt((off[best] ** 2).mean()))
 

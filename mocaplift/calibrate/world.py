@@ -34,9 +34,8 @@ def in_metres_and_y_up(
     if missing:
         raise CalibrationError(
             f"{calibration.path}: the format {calibration.format} does not say the unit of its lengths or "
-            "which way "
-            f"is up; say {' and '.join(missing)}, or use the file as it is: a capture finds out by the "
-            "people it sees"
+            f"which way is up; say {' and '.join(missing)}, or use the file as it is: a capture finds out "
+            "by the people it sees"
         )
     for flag, said, told in (("--unit", unit, calibration.unit), ("--up", up, calibration.up)):
         if said and told:
