@@ -1,0 +1,1 @@
+"""MPL: a transformer over joints, views and time corrects what triangulation made of several views."""
