@@ -9,7 +9,8 @@ Both: <calibration><cameras><camera serial active> with <transform x y z r11 .. 
   recorded video.
 * Theia: x y z and r11 .. r33 take the world to OpenCV's camera axes, as its documentation of camera calibration
   says. Intrinsics are in px, there is no <fov_video>, the size follows from sensorMinU .. sensorMaxV or from
-  sensorDimU and sensorDimV. Which way is up depends on whose calibration was converted.
+  sensorDimU and sensorDimV. +Z is up, as in Theia's results and in the laboratories whose files it reads. Files in
+  the other reading are met too: `calibrate.sanity` tells them by what the cameras saw.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def _read_qualisys(source: Source) -> Calibration:
 
 def _read_theia(source: Source) -> Calibration:
     cameras = tuple(_theia_camera(source.path, entry) for entry in _active(source))
-    return Calibration(cameras, "theia", source.path, unit="m", up=None)
+    return Calibration(cameras, "theia", source.path, unit="m", up="y")
 
 
 def _entries(source: Source) -> list[Element]:
@@ -139,6 +140,7 @@ def _theia_camera(path: Path, camera: Element) -> Camera:
         translation=_place(path, camera),
         size=[_whole_side(side) for side in _sensor(path, camera)],
         unit="mm",
+        up="z",
     )
 
 

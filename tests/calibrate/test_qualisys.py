@@ -11,7 +11,6 @@ from tests.calibrate.written import (
     THEIA,
     check_front,
     check_side,
-    check_z_up,
     qualisys,
     read,
 )
@@ -90,9 +89,10 @@ class TestQualisys:
 class TestTheia:
     def test_the_numbers_are_those_computed_by_hand(self, tmp_path: Path) -> None:
         found = read(tmp_path, "calibration.txt", THEIA)
-        assert (found.format, found.unit, found.up) == ("theia", "m", None)
+        assert (found.format, found.unit, found.up) == ("theia", "m", "y")
         assert [camera.size for camera in found.cameras] == [(1920, 1080), (1920, 1080)]
-        check_z_up(*found.cameras)
+        check_front(found.cameras[0])
+        check_side(found.cameras[1])
 
     @pytest.mark.parametrize(
         "spelling", ["tangentalDistortion", "tangentialDistortion", "tengentialDistortion"]
