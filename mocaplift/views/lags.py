@@ -17,8 +17,10 @@ LEAST_OVERLAP = 0.2
 PEAK_WIDTH = 0.1
 # Tuning of Cauchy's weights: 95 % efficient for normal errors (Holland and Welsch, 1977).
 CAUCHY = 2.385
-# Rounds of weighting lags by how well they fit the others; 3 or 4 are needed.
-ROUNDS = 10
+# Tuning of Huber's weights, in expected errors (Huber, 1964).
+HUBER = 1.345
+# Rounds of weighting lags by how well they fit the others, until one that contradicts all of them counts nothing.
+ROUNDS = 30
 
 # Values [C T] of several channels at an even rate, and how much each counts; weight 0 is missing.
 Signals = tuple[np.ndarray, np.ndarray]
@@ -61,10 +63,12 @@ class Correlation(NamedTuple):
         return float(np.clip((low - high) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0
 
 
-def correlation(first: Signals, second: Signals, rate: Fraction) -> Correlation:
-    """Return how alike two recordings are at every lag: normalised over what both hold, all channels together.
+def correlation(first: Signals, second: Signals, rate: Fraction, *, events: bool = False) -> Correlation:
+    """Return how alike two recordings are at every lag, all channels together.
 
-    Values are shrunk towards 0 where little is shared: alike for a second may be by chance.
+    Movement goes on all the time: it is normalised over what both hold, and shrunk towards 0 where that is short
+    (alike for a second may be by chance). Events (`events`) are rare: a lag at which one of them coincides tells
+    less than one at which six do, so they are normalised over all that each recording holds.
     """
     (values_1, weights_1), (values_2, weights_2) = first, second
     length_1, length_2 = values_1.shape[1], values_2.shape[1]
@@ -86,6 +90,8 @@ def correlation(first: Signals, second: Signals, rate: Fraction) -> Correlation:
     nothing = 1e-9 * max(energy_1.max(initial=0.0), energy_2.max(initial=0.0))
     usable = (shared >= least) & (energy_1 > nothing) & (energy_2 > nothing)
     energy = np.where(usable, energy_1, 1.0) * np.where(usable, energy_2, 1.0)
+    if events:
+        energy[:] = max((weights_1 * values_1**2).sum() * (weights_2 * values_2**2).sum(), 1e-30)
     alike = across(weights_1 * values_1, weights_2 * values_2) / np.sqrt(energy)
     alike *= shared / (shared + SHORTEST_OVERLAP * float(rate))
     return Correlation(1 - length_1, np.where(usable, alike, 0.0), rate)
@@ -110,11 +116,10 @@ def reconciled(
     values, left = np.zeros(count - 1), np.zeros(len(keys))
     for _ in range(ROUNDS):
         values = np.linalg.solve(design.T @ (weights[:, None] * design), design.T @ (weights * lags))
-        left = lags - design @ values
-        scale = max(1.0, 1.48 * float(np.median(np.abs(left / sigmas))))
-        weights = 1 / sigmas**2 / (1 + (left / (CAUCHY * scale * sigmas)) ** 2)
+        left = np.abs(lags - design @ values) / sigmas
+        weights = 1 / sigmas**2 / np.maximum(1.0, left / HUBER)
     covariance = np.linalg.inv(design.T @ (weights[:, None] * design))
     spare = len(keys) - (count - 1)
     if spare > 0:
-        covariance *= max(1.0, float((weights * left**2).sum()) / spare)
+        covariance *= max(1.0, (1.48 * float(np.median(left))) ** 2 * len(keys) / spare)
     return np.concatenate([[0.0], values]), np.concatenate([[0.0], np.sqrt(np.diag(covariance))])

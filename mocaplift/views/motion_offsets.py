@@ -35,7 +35,7 @@ CLOSE = 0.05
 # Rounds of choosing again and of refining.
 ROUNDS = 3
 # A clock that runs this many expected errors faster than another, by more than this over the clip (s), drifts.
-DRIFT_SIGMAS, LEAST_DRIFT = 5.0, 0.025
+DRIFT_SIGMAS, LEAST_DRIFT = 3.0, 0.025
 
 ADVICE = (
     "let the person walk or wave at the start, or clap and use --sync sound, or give the offsets in seconds"

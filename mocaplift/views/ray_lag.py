@@ -23,6 +23,8 @@ LEAST_PARALLAX = 0.1
 MOST_MOMENTS = 400
 # Steps of the estimate of a shift, and the largest one (ticks): past it the slope says nothing.
 STEPS, LONGEST_STEP = 8, 2.0
+# How a miss changes with the lag is taken this far to both sides (ticks): nearer, noise is taken for movement.
+SLOPE_REACH = 2.0
 # Errors are alike for this long (ticks of 1/60 s): what a shift's own error is counted from.
 BLOCK = 30
 # A joint's constant offset between two views (detectors see another point of the body from behind) is expected to
@@ -97,10 +99,10 @@ def shift(first: Rays, second: Rays, lag: float) -> Shift | None:
 def _step(first: Rays, second: Rays, lag: float) -> Shift | None:
     """Return one step of the estimate: weighted least squares of misses on how they change with the lag."""
     miss, weight = _misses(first, second, lag, 1)
-    later, weight_later = _misses(first, second, lag + 0.5, 1)
-    earlier, weight_earlier = _misses(first, second, lag - 0.5, 1)
+    later, weight_later = _misses(first, second, lag + SLOPE_REACH, 1)
+    earlier, weight_earlier = _misses(first, second, lag - SLOPE_REACH, 1)
     weight = np.where((weight_later > 0) & (weight_earlier > 0), weight, 0.0)
-    slope = np.where(weight > 0, later - earlier, 0.0)
+    slope = np.where(weight > 0, (later - earlier) / (2 * SLOPE_REACH), 0.0)
     if (weight > 0).sum() < BLOCK:
         return None
     sigma = ERROR_SHARE * np.hypot(first.spread, second.spread)

@@ -14,7 +14,7 @@ from mocaplift.views.lags import Correlation, correlation, reconciled
 from mocaplift.views.shared_clock import Timing
 
 # Least correlation of sudden noises that is no coincidence, ...
-LEAST_ALIKE = 0.15
+LEAST_ALIKE = 0.1
 # ... and how many times that of any other lag it must be: music repeats itself.
 LEAST_LEAD = 1.25
 # Sound needs 2.9 ms for a metre: cameras that stand 3 m nearer or farther hear 9 ms earlier or later (s).
@@ -39,7 +39,7 @@ def offsets_by_sound(clips: Sequence[Clip]) -> Timing:
     ]
     keys, lags, alike = [], [], []
     for i, j in itertools.combinations(range(len(clips)), 2):
-        heard = correlation(signals[i], signals[j], sound.RATE)
+        heard = correlation(signals[i], signals[j], sound.RATE, events=True)
         peak = _clear_peak(heard)
         if peak is not None:
             keys.append((i, j))
