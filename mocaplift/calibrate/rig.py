@@ -120,12 +120,7 @@ def calibrate_rig(
         notes += [f"there is no folder {LENS_FOLDER}; the lenses are from the pictures for extrinsics"]
     _check_sizes(lenses, seen)
     seen, floor_key = _with_floor(folder, seen, board, floor)
-    if board.is_two_way and len(seen) > 1 and _num_keys(seen) == 1:
-        raise CalibrationError(
-            f"a board of {board.counts} corners looks the same after half a turn, and there is a single "
-            "picture of it: the cameras cannot be told to be on one side or the other. Take more "
-            "pictures, the board held differently in each, or use a board with one odd and one even count"
-        )
+    _check_sides(seen, board)
     placed = place_cameras(lenses, seen, board)
     return _on_floor(lenses, placed, board, floor_key, notes)
 
@@ -191,6 +186,15 @@ def _check_sizes(lenses: Sequence[Lens], seen: Sequence[Seen]) -> None:
                 f"pixels, those for extrinsics {each.size[0]} x {each.size[1]}; take both with the "
                 "settings that it films with"
             )
+
+
+def _check_sides(seen: Sequence[Seen], board: Board) -> None:
+    if board.is_two_way and len(seen) > 1 and _num_keys(seen) == 1:
+        raise CalibrationError(
+            f"a board of {board.counts} corners looks the same after half a turn, and there is a single "
+            "picture of it: the cameras cannot be told to be on one side or the other. Take more "
+            "pictures, the board held differently in each, or use a board with one odd and one even count"
+        )
 
 
 def _num_keys(seen: Sequence[Seen]) -> int:

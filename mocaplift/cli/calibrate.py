@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 _UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}  # m
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(mm|cm|m|in)")
 _COUNTS = re.compile(r"(\d{1,3})\s*[x×*,]\s*(\d{1,3})")
+_SCENE = """\b
+Known points instead of a board (--scene FILE):
+  {"units": "m", "up": "z",
+   "points": {"a": [0, 0, 0], "b": [2, 0.6, 0], ...},
+   "pixels": {"cam01": {"a": [512.3, 804.1], "b": [301, 640.5], ...}, ...}}
+"""
 _UPS = ("y", "-y", "z", "-z")
 
 
@@ -83,7 +89,7 @@ def calibrate() -> None:
     """Make the camera file of a rig from pictures of a board; convert and show camera files."""
 
 
-@calibrate.command()
+@calibrate.command(epilog=_SCENE)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @_output
 @click.option(
@@ -143,7 +149,7 @@ def board(
     scene_path: Path | None,
     frames: int,
 ) -> None:
-    r"""Make cams.json from pictures or videos of a chessboard or ChArUco board.
+    """Make cams.json from pictures or videos of a chessboard or ChArUco board.
 
     DIR holds intrinsics/CAMERA/*, 10 to 30 pictures of the board by each camera alone, near and tilted in all
     directions, and extrinsics/CAMERA/*, pictures that all cameras took at once, paired by name or order; a video
@@ -151,12 +157,6 @@ def board(
 
     The board on the floor, in floor/CAMERA.png or the picture named by --floor, makes the world: metres, +Y up,
     origin at the board's first corner. A single picture in extrinsics is taken for it.
-
-    \b
-    Known points instead of a board (--scene), in a file as
-      {"units": "m", "up": "z",
-       "points": {"a": [0, 0, 0], "b": [2, 0.6, 0], ...},
-       "pixels": {"cam01": {"a": [512.3, 804.1], "b": [301, 640.5], ...}, ...}}
     """
     from mocaplift.calibrate import write_calibration
     from mocaplift.calibrate.board import Board
@@ -195,10 +195,9 @@ def convert(
     """
     from mocaplift.calibrate import read_calibration, write_calibration
     from mocaplift.calibrate.world import in_metres_and_y_up
-    from mocaplift.errors import OutputError
 
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} is there already; choose another name with -o, or say --overwrite")
+    if not overwrite:
+        _check_free(output)
     found = read_calibration(file, subject=subject)
     write_calibration(in_metres_and_y_up(found, unit, up), output)
     click.echo(f"read {len(found.cameras)} cameras ({found.format}), wrote {output}")
@@ -220,6 +219,13 @@ def show(file: Path, subject: str | None) -> None:
     if not found.sizes_known:
         click.echo("picture sizes: not in the file, guessed from the principal points")
     show_cameras(found.cameras, unit="m" if found.unit else "")
+
+
+def _check_free(path: Path) -> None:
+    from mocaplift.errors import OutputError
+
+    if path.exists():
+        raise OutputError(f"{path} is there already; choose another name with -o, or say --overwrite")
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def _table(*columns: str) -> Table:
 def _print(console: Console, table: Table) -> None:
     """Print a table as wide as it is: a number cut short is worse than a line that the terminal wraps."""
     width = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
-    console.print(table, width=max(width, console.width), crop=False, soft_wrap=True)
+    Console(highlight=False, width=max(width, console.width)).print(table)
 
 
 def _field_of_view(camera: Camera, axis: int) -> float:
