@@ -15,8 +15,8 @@ one. Rows of a scene's name come first, then "all".
   `CLEARLY` than that lifter's in the same scene. `worse_bins`: the angles whose mean is above that lifter's.
 * `missing`: the share of points that the lifter did not give. They are in all errors, charged (see `several`).
 * `within_sigma`, `within_2_sigma`: the share of points whose error is below once or twice the sigma that the
-  lifter itself gave. Were sigma that of each axis of a Gaussian, it would be 20 and 74 %; were it the root mean square of
-  the distance, 61 and 99 %.
+  lifter itself gave. Were sigma that of each axis of a Gaussian, it would be 20 and 74 %; were it the root mean
+  square of the distance, 61 and 99 %.
 """
 
 from __future__ import annotations
