@@ -14,7 +14,7 @@ from mocaplift.calibrate import Calibration
 from mocaplift.calibrate.sanity import AS_IS, settle_calibration
 from mocaplift.detect import Sighting
 from mocaplift.detect.track import NOBODY, Track, choose
-from mocaplift.errors import ConfigError, NoPersonFound
+from mocaplift.errors import CalibrationError, ConfigError, NoPersonFound
 from mocaplift.options import Options
 from mocaplift.values import Camera, Clip
 from mocaplift.views.pairing import pair_cameras
@@ -25,6 +25,8 @@ from mocaplift.views.synchronise import find_offsets
 # People whom the cameras, read as they are, show together for less than this share of the time in which the
 # largest of every camera are in sight together, are chance: the cameras are to be read another way.
 LEAST_WITNESSED = 0.5
+# Two cameras may agree on somebody who is not there; so many do not.
+SURE_CAMERAS = 3
 # What every camera's facts are in the report of all: added up, or the worst of them.
 _COUNTS = ("identity_jumps", "frames_turned", "frames_empty", "ghosts")
 
@@ -122,20 +124,44 @@ def _settled(
     people = match_people(tracks, calibration.cameras)
     if not people:
         raise NoPersonFound(NOBODY)
-    for camera, own in zip(calibration.cameras, tracks, strict=True):
-        if not own:
-            _log.warning("camera %s never sees anybody; the others go on without it", camera.name)
     if sum(map(bool, tracks)) == 1 and (calibration.unit, calibration.up) == ("m", "y"):
         # Nothing to hold the cameras against: one of them is all there is.
+        _warn_of_blind(calibration.cameras, tracks, people)
         return calibration.cameras, people, {"calibration_unchecked": [c.name for c in calibration.cameras]}
-    presumed = _largest_of_each(tracks, calibration.cameras)
-    matched = people[0] if people else presumed
-    is_chance = _witnessed(matched) < max(1.0, LEAST_WITNESSED * _witnessed(presumed))
-    witness = presumed if is_chance else matched
-    cameras, facts = settle_calibration(calibration, witness.views, stature=height)
-    if witness is presumed or facts.get("calibration_reading") != AS_IS:
+    matched, presumed = people[0], _largest_of_each(tracks, calibration.cameras)
+    agreeing = matched.sightings.any(axis=1)
+    are_all = not (presumed.sightings.any(axis=1) & ~agreeing).any()
+    is_sure = _witnessed(matched) >= max(1.0, LEAST_WITNESSED * _witnessed(presumed))
+    is_sure &= are_all or agreeing.sum() >= SURE_CAMERAS
+    try:
+        witness = matched if is_sure else presumed
+        cameras, facts = settle_calibration(calibration, witness.views, stature=height)
+    except CalibrationError:
+        if is_sure or max(map(len, tracks)) == 1 or not _witnessed(matched):
+            raise
+        # Where cameras show several people, the largest of each may not be one person.
+        cameras, facts = settle_calibration(calibration, matched.views, stature=height)
+        is_sure = True
+    if not is_sure or facts.get("calibration_reading") != AS_IS:
         people = match_people(tracks, cameras)
+    _warn_of_blind(cameras, tracks, people)
     return cameras, people, facts
+
+
+def _warn_of_blind(
+    cameras: Sequence[Camera], tracks: Sequence[Sequence[Track]], people: Sequence[Person]
+) -> None:
+    """Warn of cameras that see nobody, or nobody whom the others see."""
+    shown = np.any([person.sightings.any(axis=1) for person in people], axis=0)
+    for camera, own, shows in zip(cameras, tracks, shown, strict=True):
+        if not own:
+            _log.warning("camera %s never sees anybody; the others go on without it", camera.name)
+        elif not shows:
+            _log.warning(
+                "whom camera %s sees no other camera sees there; it was moved since it was calibrated, or filmed "
+                "somebody else. The others go on without it",
+                camera.name,
+            )
 
 
 def _witnessed(person: Person) -> float:
@@ -158,7 +184,7 @@ def _facts_of_all(sightings: Sequence[Sighting], cameras: Sequence[Camera]) -> d
     """Return what the report says of several sightings: counts added up, and the worst of the rest."""
     facts: dict[str, object] = dict(sightings[0].facts)
     for key in _COUNTS:
-        facts[key] = sum(float(each.facts.get(key, 0)) for each in sightings)
+        facts[key] = sum(int(each.facts.get(key, 0)) for each in sightings)
     moves = {camera.name: each.camera_motion for camera, each in zip(cameras, sightings, strict=True)}
     moving = [name for name, motion in moves.items() if motion is not None and motion.is_moving]
     if moving:
