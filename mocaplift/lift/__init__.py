@@ -38,11 +38,18 @@ def _triangulate() -> Lifter:
     return triangulate.lift
 
 
+def _mpl() -> Lifter:
+    from mocaplift.lift.mpl import lifter
+
+    return lifter.lift
+
+
 LIFTERS: dict[str, Callable[[], Lifter]] = {
     "smplify": _smplify,
     "landmarks": _landmarks,
     "dlt": _dlt,
     "triangulate": _triangulate,
+    "mpl": _mpl,
 }
 # All that apply, averaged: the default.
 AUTO = "auto"
@@ -60,5 +67,10 @@ def load_lifter(name: str) -> Lifter:
 
 
 def applicable(views: Sequence[Keypoints2D]) -> list[str]:
-    """Return the lifters that can work with these views, best first."""
+    """Return the lifters that can work with these views, best first: what `auto` stands for.
+
+    Several views are triangulated; what other lifters guess of one view is no help there.
+    """
+    if len(views) > 1:
+        return ["triangulate"]
     return ["smplify", "landmarks"] if any(view.landmarks is not None for view in views) else ["smplify"]

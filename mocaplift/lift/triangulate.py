@@ -35,6 +35,7 @@ FRAMES_AS_ONE = 2.0
 REFERENCE_FPS = 30.0
 ACCELERATION_FACTOR = 2.0  # on the usual accelerations
 ACCELERATION_TAIL = 3.0  # degrees of freedom: a kick is no mistake
+BELIEF_TAIL = 4.0  # degrees of freedom of somebody else's error
 # Frames solved at once and frames that neighbours share: bounds memory at 25 MB whatever the clip's length.
 WINDOW, OVERLAP = 240, 24
 # A point that is not known to better than this (m) is missing.
@@ -71,6 +72,23 @@ class Triangulated:
     xyz: Float[np.ndarray, "T 21 3"]
     covariance: Float[np.ndarray, "T 21 3 3"]
     lengths: Float[np.ndarray, "B"]
+
+
+@dataclass(frozen=True, eq=False)
+class Belief:
+    """Where somebody else believes the points to be (world metres), and how firmly (1/m^2)."""
+
+    xyz: Float[np.ndarray, "T 21 3"]
+    weight: Float[np.ndarray, "T 21"]
+
+    def part(self, frames: slice) -> Belief:
+        """Return the belief about some of the frames."""
+        return Belief(self.xyz[frames], self.weight[frames])
+
+    def reweighted(self, xyz: Float[np.ndarray, "T 21 3"]) -> Float[np.ndarray, "T 21"]:
+        """Return the weights as a Student-t has them, seen from these points."""
+        squared = np.square(xyz - self.xyz).sum(axis=-1) * self.weight
+        return self.weight * (BELIEF_TAIL + 3) / (BELIEF_TAIL + squared)
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
@@ -116,9 +134,14 @@ def over_time(
     prior: PointPrior,
     lengths: Float[np.ndarray, "B"],
     fps: float,
+    *,
     steps: int = STEPS_OVER_TIME,
+    belief: Belief | None = None,
 ) -> Float[np.ndarray, "T 21 3"]:
-    """Return the points of all frames at once, starting from `xyz`: bones keep their lengths, nothing jumps."""
+    """Return the points of all frames at once, starting from `xyz`: bones keep their lengths, nothing jumps.
+
+    `belief` is what else is known of the points.
+    """
     frames = len(xyz)
     rate = REFERENCE_FPS / fps  # a second counts the same at any rate
     usual = np.square(fps**2 / (ACCELERATION_FACTOR * usual_accelerations())) * rate
@@ -126,6 +149,10 @@ def over_time(
     for _ in range(steps):
         information, pull = _with_rays(rays, xyz, *usual_points)
         bones, bone_pull = length_terms(xyz, lengths)
+        if belief is not None:
+            weight = np.repeat(belief.reweighted(xyz), 3, axis=1)
+            information = information + weight[:, :, None] * np.eye(NUM_COORDINATES)
+            pull = pull + weight * belief.xyz.reshape(frames, -1)
         information = (information + bones) * (rate / FRAMES_AS_ONE)
         pull = (pull + bone_pull) * (rate / FRAMES_AS_ONE)
         smooth = np.zeros((frames, len(BODY21)))
