@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 from itertools import count
@@ -13,6 +14,7 @@ import pytest
 from mocaplift import pipeline, report
 from mocaplift.assume import assumed_camera
 from mocaplift.body import body_keypoints, load_body
+from mocaplift.calibrate import Calibration
 from mocaplift.cameras import intrinsics_from_fov, look_at
 from mocaplift.clean.ground import sole_drops
 from mocaplift.detect.people import Person
@@ -200,6 +202,96 @@ class TestCapture:
     def test_an_unknown_lifter_is_named(self, video: Path, motion) -> None:
         with pytest.raises(ConfigError, match="unknown lifter 'magic'"):
             pipeline.capture([video], None, Seer(seen(motion, LENS)), Options(lifter="magic"))
+
+
+@pytest.fixture(scope="module")
+def videos(video: Path) -> list[Path]:
+    """Return three videos, named after their cameras."""
+    return [Path(shutil.copy(video, video.with_name(f"cam{number}.mp4"))) for number in (1, 2, 3)]
+
+
+class RigSeer(Seer):
+    """A detector that sees the views of one camera after the other, one for each video."""
+
+    def __init__(self, *views: Keypoints2D | None) -> None:
+        super().__init__()
+        self._views = iter(views)
+
+    def fresh(self) -> Seer:
+        view = next(self._views)
+        return Seer() if view is None else Seer(view)
+
+
+def around(*azimuths_deg: float) -> tuple[Camera, ...]:
+    """Return cameras on a circle about the dancer, named after the videos."""
+    made = []
+    for number, angle in enumerate(np.radians(azimuths_deg), start=1):
+        lens = camera(eye=(4.5 * np.sin(angle), 1.3, 4.5 * np.cos(angle)), size=SIZE)
+        made.append(replace(lens, name=f"cam{number}"))
+    return tuple(made)
+
+
+class TestSeveralCameras:
+    RIG = around(20, -70, 140)
+    OPTIONS = Options(lifter="dlt")
+
+    def test_the_dancer_is_captured_in_the_world(self, videos, motion) -> None:
+        """Absolute size and shape, without any alignment but of the start: rotation and place are the cameras'."""
+        rig = Calibration(self.RIG[::-1], "test", Path("rig.json"), "m", "y")
+        told: list[tuple[str, int, int]] = []
+        seer = RigSeer(*(seen(motion, lens) for lens in self.RIG))
+        (capture,) = pipeline.capture(videos, rig, seer, self.OPTIONS, lambda *step: told.append(step))
+        assert [lens.name for lens in capture.cameras] == ["cam1", "cam2", "cam3"]
+        assert [clip.path.name for clip in capture.clips] == ["cam1.mp4", "cam2.mp4", "cam3.mp4"]
+        true = body_keypoints(motion)
+        assert apart_by_shape(capture.joints, true).mean() < 0.015
+        facts = capture.report
+        assert set(facts) <= set(report.KEYS) | {"detector_sight"}
+        assert (facts["focal_source"], facts["gravity_source"]) == ("given", "given")
+        assert (facts["scale_source"], facts["person"], facts["people"]) == ("cameras", 1, 1)
+        assert facts["camera_seen_share"] == {"cam1": 1.0, "cam2": 1.0, "cam3": 1.0}
+        assert max(facts["camera_reprojection_px"].values()) < 2.0
+        assert "focal_px" not in facts and "camera_pitch_deg" not in facts
+        stages = [f"detect cam{number}" for number in (1, 2, 3)]
+        assert list(dict.fromkeys(stage for stage, _, _ in told)) == [*stages, "fit"]
+        for number, lens in enumerate(capture.cameras):
+            again = seen(capture.motion, lens)
+            apart = np.linalg.norm(again.xy - seen(motion, self.RIG[number]).xy, axis=-1)
+            assert np.median(apart) < 2.0  # px, of 320
+
+    def test_one_camera_may_be_blind_and_one_late(self, videos, motion) -> None:
+        """The third camera sees nobody; the second comes 12 frames late and the first ends 6 frames early."""
+        first, second, _ = (seen(motion, lens) for lens in self.RIG)
+        views = _within(first, range(4, FRAMES - 6)), _within(second, range(12, FRAMES)), None
+        (capture,) = pipeline.capture(videos, self.RIG, RigSeer(*views), self.OPTIONS)
+        assert len(capture.motion.root) == FRAMES - 4
+        assert capture.report["start_s"] == pytest.approx(4 / 30)
+        assert [clip.start for clip in capture.clips] == pytest.approx([4 / 30] * 3)
+        shares = [(FRAMES - 10) / (FRAMES - 4), (FRAMES - 12) / (FRAMES - 4), 0.0]
+        assert list(capture.report["camera_seen_share"].values()) == pytest.approx(shares)
+        assert capture.report["calibration_unchecked"] == ["cam3"]
+        true = body_keypoints(motion)
+        true = replace(true, xyz=true.xyz[4:], sigma=true.sigma[4:])
+        assert apart_by_shape(capture.joints, true).mean() < 0.06
+
+    def test_one_video_of_a_calibrated_camera(self, videos, motion) -> None:
+        rig = Calibration(self.RIG, "test", Path("rig.json"), "m", "y")
+        options = Options(lifter="landmarks")
+        (capture,) = pipeline.capture(videos[1:2], rig, RigSeer(seen(motion, self.RIG[1])), options)
+        assert capture.cameras[0].name == "cam2"
+        assert (capture.report["focal_source"], capture.report["scale_source"]) == ("given", "prior")
+        assert capture.report["gravity_source"] == "given" and "camera_seen_share" not in capture.report
+
+
+def _within(view: Keypoints2D, frames: range) -> Keypoints2D:
+    """Return what is seen in some of the frames."""
+    away = ~np.isin(np.arange(len(view.xy)), frames)[:, None]
+    return replace(
+        view,
+        xy=np.where(away[..., None], np.nan, view.xy),
+        conf=np.where(away, 0.0, view.conf),
+        landmarks=None,
+    )
 
 
 def _late(view: Keypoints2D, frames: int) -> Keypoints2D:
