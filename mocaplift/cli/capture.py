@@ -54,8 +54,7 @@ def capture(
     or with --calib all together, as one take. Finished work is recognised and skipped when the same line is
     run again.
     """
-    if not videos:
-        raise click.UsageError("no video is named; name files, a folder or a pattern, as in takes/*.mp4")
+    _check_videos(videos)
     options = Options(**flags)
     check_cameras(options, calib)
     from mocaplift import batch, deliver, export, jobs, takes
@@ -78,3 +77,8 @@ def capture(
         json.dump(batch.as_json(outcomes), sys.stdout, indent=2)
         sys.stdout.write("\n")
     return batch.exit_code(outcomes)
+
+
+def _check_videos(videos: tuple[str, ...]) -> None:
+    if not videos:
+        raise click.UsageError("no video is named; name files, a folder or a pattern, as in takes/*.mp4")
