@@ -19,6 +19,7 @@ from jaxtyping import Float
 from mocaplift import rotations
 from mocaplift.calibrate import Calibration, read_calibration
 from mocaplift.cameras import cam_points
+from mocaplift.detect.track import Track, choose
 from mocaplift.errors import CalibrationError, ConfigError, InvalidData
 from mocaplift.evaluate import pooled, several, trc
 from mocaplift.evaluate.floors import DETECTOR, STATIC, static
@@ -29,6 +30,7 @@ from mocaplift.layouts import BODY21, remap
 from mocaplift.lift import AUTO
 from mocaplift.values import Camera, Clip, Keypoints2D, Layout
 from mocaplift.views.pairing import pair_cameras
+from mocaplift.views.people import match_people
 
 BENCHMARK = "pose2sim"
 # Names of the truths of several views.
@@ -124,19 +126,22 @@ def pose2sim(
     truth = reference(folder) if views > 1 else None
     clips, seen = [], []
     for number, video in enumerate(videos, start=1):
-        clip, view = see(video, detector)
+        clip, tracks = see(video, detector)
         clips.append(clip)
-        seen.append(view)
+        seen.append(tracks)
         if progress is not None:
             progress(number, len(videos))
     rig = pair_cameras(calibration, clips)
-    frames = min(len(view.xy) for view in seen)
-    cut = [_first(view, frames) for view in seen]
+    frames = min(len(track.keypoints.xy) for tracks in seen for track in tracks)
+    seen = [[_first(track, frames) for track in tracks] for tracks in seen]
     if truth is None:
-        return _alone(videos, cut, rig, (AUTO,) if lifters is None else lifters, solve or by_pipeline)
+        alone = [choose(tracks, "largest")[0].keypoints for tracks in seen]
+        return _alone(videos, alone, rig, (AUTO,) if lifters is None else lifters, solve or by_pipeline)
+    # A bystander walks through two of the pictures: who is who, all views tell together, as in the product.
+    person = choose(match_people(seen, rig), "largest")[0]
     names = several.default_lifters() if lifters is None else lifters
     names = several.with_fit(names) if fit else names
-    return _together(cut, rig, truth, views, names, solve or by_lifter, progress)
+    return _together(person.views, rig, truth, views, names, solve or by_lifter, progress)
 
 
 def _alone(
@@ -177,7 +182,7 @@ def _together(
         ConfigError: there are fewer cameras than views.
     """
     frames = min(len(truth), len(views[0].xy))
-    views, truth = [_first(view, frames) for view in views], truth[:frames]
+    views, truth = [_cut(view, frames) for view in views], truth[:frames]
     sets = list(itertools.combinations(range(len(views)), count))
     if not sets:
         raise ConfigError(f"{count} views were asked for, but there are only {len(views)} cameras")
@@ -219,20 +224,19 @@ def _marker(joint: str) -> str:
     return (side[0].upper() if part else "") + "".join(word.capitalize() for word in words)
 
 
-def see(video: Path, detector: str) -> tuple[Clip, Keypoints2D]:
-    """Return a video and what a detector sees of the largest person in it, in BODY21, unrepaired.
+def see(video: Path, detector: str) -> tuple[Clip, Sequence[Track]]:
+    """Return a video and everybody whom a detector sees in it, in BODY21, unrepaired.
 
     Raises:
         VideoError: the video cannot be read.
         NoPersonFound: nobody is in it.
     """
     from mocaplift import detect
-    from mocaplift.detect import track
     from mocaplift.video import probe
 
     clip = probe(video)
     sighting = detect.detect(clip, detect.load_detector(detector), camera_motion=False)
-    return clip, track.choose(sighting.tracks, "largest")[0].keypoints
+    return clip, sighting.tracks
 
 
 def _floors(name: str, camera: Camera, view: Keypoints2D, truth: Float[np.ndarray, "T J 3"]) -> list[Row]:
@@ -250,7 +254,12 @@ def _rows(scores: dict[str, float], sequence: str, lifter: str, frames: int) -> 
     return rows(scores, benchmark=BENCHMARK, sequence=sequence, views=1, lifter=lifter, frames=frames)
 
 
-def _first(view: Keypoints2D, frames: int) -> Keypoints2D:
+def _first(track: Track, frames: int) -> Track:
+    """Return the first frames of a track."""
+    return Track(track.id, _cut(track.keypoints, frames), track.boxes[:frames])
+
+
+def _cut(view: Keypoints2D, frames: int) -> Keypoints2D:
     """Return the first frames of a view."""
     landmarks = None if view.landmarks is None else view.landmarks[:frames]
     return Keypoints2D(view.xy[:frames], view.conf[:frames], view.layout, view.fps, view.size, landmarks)

@@ -9,6 +9,7 @@ import pytest
 from mocaplift import rotations
 from mocaplift.calibrate import Calibration
 from mocaplift.cameras import cam_points, centre, intrinsics_from_focal, look_at, project
+from mocaplift.detect.track import Track
 from mocaplift.errors import CalibrationError, ConfigError, InvalidData
 from mocaplift.evaluate import pose2sim
 from mocaplift.layouts import BODY21, remap
@@ -161,9 +162,11 @@ def see_with(monkeypatch: pytest.MonkeyPatch, folder: Path, rig: list[Camera], x
     calibration = Calibration(tuple(rig), "pose2sim", folder, "m", "y")
     monkeypatch.setattr(pose2sim, "find", lambda _: (videos, calibration))
 
-    def see(video: Path, detector: str) -> tuple[Clip, Keypoints2D]:
+    def see(video: Path, detector: str) -> tuple[Clip, list[Track]]:
         camera = by_video[video]
-        return Clip(video, Fraction(60), len(xyz), camera.size), seen_by(camera, xyz)
+        view = seen_by(camera, xyz)
+        boxes = np.concatenate([view.xy.min(axis=1), view.xy.max(axis=1)], axis=1)
+        return Clip(video, Fraction(60), len(xyz), camera.size), [Track(1, view, boxes)]
 
     monkeypatch.setattr(pose2sim, "see", see)
 
