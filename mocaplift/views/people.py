@@ -198,9 +198,12 @@ def _pieces(tracks_per_view: Sequence[Sequence[Track]], gains: _Gaps, fps: float
     `gains` say in every frame what speaks for two tracks being one person (s).
     """
     cuts: dict[tuple[int, int], list[int]] = {}
-    for pair, gain in gains.items():
-        for cut in _changes(gain - _best_other(pair, gains)):
-            for one in pair:
+    rivals = _rivals(gains)
+    for (a, b), gain in gains.items():
+        others = [each for each in (*rivals[a, b[0]], *rivals[b, a[0]]) if each is not gain]
+        best = np.maximum.reduce([np.zeros_like(gain), *others])
+        for cut in _changes(gain - np.where(gain == 0, 0.0, best)):
+            for one in (a, b):
                 cuts.setdefault(one, []).append(cut)
     shortest = max(1, round(SHORTEST_PIECE * float(fps)))
     pieces = []
@@ -214,18 +217,18 @@ def _pieces(tracks_per_view: Sequence[Sequence[Track]], gains: _Gaps, fps: float
                 middle = int(np.median(bundle))
                 if middle - edges[-1] >= shortest and end - middle >= shortest:
                     edges.append(middle)
-            pieces += [_Piece(view, place, a, b) for a, b in zip(edges, [*edges[1:], end], strict=True)]
+            ends = [*edges[1:], end]
+            pieces += [_Piece(view, place, *stretch) for stretch in zip(edges, ends, strict=True)]
     return pieces
 
 
-def _best_other(pair: tuple[tuple[int, int], tuple[int, int]], gains: _Gaps) -> Float[np.ndarray, "T"]:
-    """Return the most that is said for one track of a pair and another track of the other view; at least 0."""
-    best = np.zeros_like(gains[pair])
-    for other, gain in gains.items():
-        same_views = (other[0][0], other[1][0]) == (pair[0][0], pair[1][0])
-        if other != pair and same_views and (other[0] == pair[0] or other[1] == pair[1]):
-            best = np.maximum(best, gain)
-    return np.where(gains[pair] == 0, 0.0, best)
+def _rivals(gains: _Gaps) -> dict[tuple[tuple[int, int], int], list[Float[np.ndarray, "T"]]]:
+    """Return for every track and view what is said for it and each of that view's tracks."""
+    found: dict[tuple[tuple[int, int], int], list[Float[np.ndarray, "T"]]] = {}
+    for (a, b), gain in gains.items():
+        found.setdefault((a, b[0]), []).append(gain)
+        found.setdefault((b, a[0]), []).append(gain)
+    return found
 
 
 def _changes(gain: Float[np.ndarray, "T"]) -> list[int]:

@@ -100,8 +100,8 @@ def _alone(sighting: Sighting, calibration: Calibration | None, options: Options
     is_level = options.pitch is not None
     if calibration is not None:
         known, source = calibration.cameras[0], "given"
-        is_level = calibration.up == "y"
-        pose = (known if is_level else camera).cam_from_world.copy()
+        pose = (known if calibration.up == "y" else camera).cam_from_world.copy()
+        is_level |= calibration.up == "y"
         if calibration.unit != "m":
             # Where one camera stands is not seen anyway.
             pose[:3, 3] = 0.0

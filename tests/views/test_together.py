@@ -195,9 +195,10 @@ class TestAlone:
 
     def test_of_a_world_that_may_lie_on_its_side_only_the_lens_is_taken(self) -> None:
         lens = replace(CAMERAS[0], distortion=np.array([-0.1, 0.0, 0.0, 0.0, 0.0]))
-        scene = together(sightings()[:1], rig([lens], None, None), Options(pitch=10.0))
+        scene = together(sightings()[:1], rig([lens], None, None), Options())
         (camera,) = scene.cameras
         assert not scene.is_level
+        assert together(sightings()[:1], rig([lens], None, None), Options(pitch=10.0)).is_level
         np.testing.assert_array_equal(camera.intrinsics, lens.intrinsics)
         np.testing.assert_array_equal(camera.distortion, lens.distortion)
         assert not camera.cam_from_world[:3, 3].any()
