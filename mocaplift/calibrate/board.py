@@ -124,6 +124,11 @@ class Board:
             image = 255 - image
         return self._find_charuco(image) if self.is_charuco else self._find_chessboard(image)
 
+    def counted(self, image: UInt8[np.ndarray, "H W"]) -> tuple[int, int] | None:
+        """Return the counts of the chessboard in a grey picture of which this one is a part, or None."""
+        grid = None if self.is_charuco else search(image, self.columns, self.rows)
+        return None if grid is None else grown(image, grid)
+
     def _find_charuco(self, image: np.ndarray) -> Sighting | None:
         xy, ids, _, _ = self._detector.detectBoard(image)
         if ids is None:

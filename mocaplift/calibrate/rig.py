@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ LENS_FOLDER, RIG_FOLDER, FLOOR_FOLDER = "intrinsics", "extrinsics", "floor"
 FLOOR = "floor"  # the key of the picture in the floor's own folder
 # A board is tried in so many pictures, shrunk to this side (px), before all are searched with other counts.
 MOST_TRIED, TRIED_SIDE = 8, 800
+# Names of pictures that an error lists, at most.
+MOST_SHOWN = 20
 # Cameras are held level, more or less: where a board on the floor makes their mean up this far from up (degrees),
 # it stands rather than lies.
 STANDING_DEG = 50.0
@@ -137,7 +140,10 @@ def settle_board(board: Board, files: Files, frames: int = FRAMES_PER_VIDEO) -> 
     num_found = sum(board.find(image) is not None for image in images)
     if 2 * num_found >= len(images):
         return board, []
-    for other, trouble in alternatives(board):
+    counted = Counter(found for image in images if (found := board.counted(image)))
+    likely = [replace(board, columns=columns, rows=rows) for (columns, rows), _ in counted.most_common(1)]
+    others = [(other, "miscounted") for other in likely if other != board] + alternatives(board)
+    for other, trouble in others:
         num_other = sum(other.find(image) is not None for image in images)
         if num_other <= 2 * num_found or 3 * num_other < len(images):
             continue
@@ -221,17 +227,25 @@ def _with_floor(
         if not any(FLOOR in each.sightings for each in added):
             raise CalibrationError(f"{folder / FLOOR_FOLDER}: the board was found in none of these pictures")
         return added, FLOOR
-    keys = {key: label for each in seen for key, label in each.labels.items()}
+    keys = {key for each in seen for key in each.labels}
     if floor is None:
         return seen, next(iter(keys)) if len(keys) == 1 else None
-    wanted = [key for key, label in keys.items() if floor in (key, label, Path(label).stem)]
-    if not any(wanted[0] in each.sightings for each in seen) if wanted else True:
-        shown = ", ".join(list(keys.values())[:20])
+    shown = {key: each.labels[key] for each in seen for key in each.sightings}
+    wanted = [
+        key for each in seen for key in shown if key in each.labels and floor in _names(key, each.labels[key])
+    ]
+    if not wanted:
+        listed = ", ".join(list(shown.values())[:MOST_SHOWN])
         raise CalibrationError(
-            f"no picture {floor!r} in which the board is found is among those for extrinsics; there are "
-            f"{shown}"
+            f"no picture {floor!r} in which the board is found is among those for extrinsics; there are {listed}"
         )
     return seen, wanted[0]
+
+
+def _names(key: str, label: str) -> set[str]:
+    """Return what a person may call a picture: its file, or the moment (s) of a video's frame."""
+    moment = label.rpartition(" at ")[2]
+    return {key, label, Path(label).stem, moment, moment.replace(" ", ""), moment.removesuffix(" s")}
 
 
 def _on_floor(lenses: list[Lens], placed: Placed, board: Board, floor: str | None, notes: list[str]) -> Rig:

@@ -121,7 +121,7 @@ def calibrate() -> None:
     "--floor",
     default=None,
     metavar="NAME",
-    help="The picture of extrinsics (file name without camera and suffix) with the board flat on the floor.",
+    help="The picture of extrinsics (file name, or seconds of a video) with the board flat on the floor.",
 )
 @click.option(
     "--scene",

@@ -12,7 +12,7 @@ from mocaplift.calibrate.board import Board, Sighting
 from mocaplift.calibrate.extrinsics import place_cameras
 from mocaplift.calibrate.intrinsics import Lens, coverage, fit_lens, spread
 from mocaplift.calibrate.pictures import camera_files, camera_name, look, pairing_keys
-from mocaplift.calibrate.rig import calibrate_rig, world_from_floor
+from mocaplift.calibrate.rig import _names, calibrate_rig, world_from_floor
 from mocaplift.errors import CalibrationError
 from mocaplift.values import Camera
 from tests.calibrate.boards import BOARD, SIZE, before, camera, picture, ring, seen_by, turned
@@ -234,3 +234,8 @@ class TestStudio:
     def test_a_folder_without_extrinsics_says_what_belongs_there(self, tmp_path: Path) -> None:
         with pytest.raises(CalibrationError, match="no folder extrinsics"):
             calibrate_rig(tmp_path, BOARD)
+
+
+@pytest.mark.parametrize("said", ["1.00", "1.00s", "1.00 s", "cam1.mp4 at 1.00 s"])
+def test_a_frame_of_a_video_is_named_by_its_second(said: str) -> None:
+    assert said in _names("1/0003", "cam1.mp4 at 1.00 s")
