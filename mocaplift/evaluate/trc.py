@@ -17,7 +17,7 @@ from mocaplift.errors import InvalidData
 
 # An hour of a hundred markers at 100 Hz is 400 MB; what is compared with videos here is minutes long.
 MOST_BYTES = 128 << 20
-HEAD = 5
+TITLE_LINES = 5
 _METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
@@ -44,7 +44,7 @@ def read(path: str | Path) -> Markers:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise InvalidData(f"cannot read {path}: {error.strerror}") from error
-    if len(lines) <= HEAD or not lines[0].startswith("PathFileType"):
+    if len(lines) <= TITLE_LINES or not lines[0].startswith("PathFileType"):
         raise InvalidData(f"{path} is no .trc file: it must begin with PathFileType and hold frames")
     facts = dict(zip(lines[1].split("\t"), lines[2].split("\t"), strict=False))
     names = tuple(name.strip() for name in lines[3].split("\t")[2:] if name.strip())
@@ -56,7 +56,7 @@ def read(path: str | Path) -> Markers:
         raise InvalidData(f"{path}: no marker is named, or the rate {fps:g} is none")
     frames = [
         _frame(path, number, line, len(names))
-        for number, line in enumerate(lines[HEAD:], start=HEAD + 1)
+        for number, line in enumerate(lines[TITLE_LINES:], start=TITLE_LINES + 1)
         if line.strip()
     ]
     if not frames:
