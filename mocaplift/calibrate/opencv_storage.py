@@ -28,7 +28,7 @@ NAME = "opencv"
 # A folder with more, or larger (bytes), files of these kinds holds detections, not cameras.
 MOST_FILES, MOST_BYTES = 200, 1 << 20
 # As many characters show whether a file is a FileStorage.
-HEAD = 2000
+FIRST_CHARACTERS = 2000
 _SUFFIXES = {".yml", ".yaml", ".xml", ".json"}
 # What things are called, in small letters without underscores.
 _NAMES = {
@@ -117,7 +117,9 @@ def _files(folder: Path) -> list[Source]:
     marks = ("%YAML", "opencv_storage", "opencv-matrix", "{")
     if len(paths) > MOST_FILES:
         return []
-    return [each for each in sources if each.text and any(mark in each.text[:HEAD] for mark in marks)]
+    return [
+        each for each in sources if each.text and any(mark in each.text[:FIRST_CHARACTERS] for mark in marks)
+    ]
 
 
 def _pair(path: Path, loose: dict[str, Entry]) -> list[tuple[Path, str, Entry]]:

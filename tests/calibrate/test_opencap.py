@@ -85,6 +85,9 @@ class TestHostile:
             b"\x80\x04P12\n.",
             b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.",
             b"\x80\x04",
+            # Room in the memo for so many objects would take 32 GB.
+            b"\x80\x02}r\xff\xff\xff\x7f.",
+            b"(dp2000000000\n.",
         ],
     )
     def test_other_programs_are_refused(self, tmp_path: Path, text: bytes) -> None:
