@@ -105,7 +105,7 @@ def _table(path: Path, content: bytes) -> dict[str, Any]:
 def _check_memo(content: bytes) -> None:
     """Raise CalibrationError for an absurd place in the memo: room would be made for all places before it."""
     for code, argument, _ in pickletools.genops(content):
-        if code.name in _STORES and not 0 <= argument <= MOST_STORED:
+        if code.name in _STORES and not 0 <= int(argument or 0) <= MOST_STORED:
             raise CalibrationError(
                 "damaged, or no camera of OpenCap (it stores something at an absurd place)"
             )
