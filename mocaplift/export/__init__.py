@@ -7,64 +7,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from mocaplift import store
-from mocaplift.errors import ConfigError, OutputError, UnsupportedFormat
+from mocaplift.errors import OutputError, UnsupportedFormat
 from mocaplift.export import bvh, smpl
+from mocaplift.export.presets import PRESETS, ExportOptions, preset_named
+from mocaplift.export.rigged import Exportable, Rigged, motion_of, prepared, rig
+from mocaplift.export.templates import TEMPLATES
 from mocaplift.files import write_whole
-from mocaplift.values import Capture, SkeletonMotion
+from mocaplift.values import Capture
 
+__all__ = [
+    "EXPORTERS", "PRESETS", "TEMPLATES", "ExportOptions", "Exportable", "Rigged", "export", "format_of",
+    "motion_of", "preset_named", "rig",
+]  # fmt: skip
 
-@dataclass(frozen=True)
-class ExportOptions:
-    """How a motion is written; formats without a choice ignore it.
-
-    `unit` ("cm" or "m"), `rest_frame` (one T-pose before the motion), `order` (rotation order, or "auto") and
-    `template` (names of the bones) are BVH's. `gender`, `betas` and `pelvis` are SMPL's: they come from a fit
-    to the user's own model, whose motion is then what is exported.
-    """
-
-    unit: str = "cm"
-    rest_frame: bool = False
-    order: str = bvh.USUAL_ORDER
-    template: str = "native"
-    gender: str = "neutral"
-    betas: tuple[float, ...] | None = None
-    pelvis: tuple[float, float, float] = smpl.MEAN_PELVIS
-
-
-PRESETS = {
-    # What most programs expect of a BVH file: centimetres, and nothing but the motion.
-    "standard": ExportOptions(),
-    # Blender counts in metres, so that its import dialogue can be left as it is (scale 1, -Z forward, Y up).
-    # Frame 1 of the scene is the first of the motion: measured with 3.4.1, whose importer skips only a rest
-    # frame of its own and none of the file's.
-    "blender": ExportOptions(unit="m"),
-}
-
-Exportable = Capture | SkeletonMotion
 Encoder = Callable[[Exportable, ExportOptions], bytes]
 
 
-def motion_of(value: Exportable) -> SkeletonMotion:
-    """Return the motion of a capture, or the motion itself."""
-    return value.motion if isinstance(value, Capture) else value
-
-
 def _encode_bvh(value: Exportable, options: ExportOptions) -> bytes:
-    return bvh.encode(
-        motion_of(value),
-        unit=options.unit,
-        rest_frame=options.rest_frame,
-        order=options.order,
-        template=options.template,
-    )
+    return bvh.encode(rig(value, options), options)
 
 
 def _encode_smpl(value: Exportable, options: ExportOptions) -> bytes:
-    return smpl.encode(motion_of(value), gender=options.gender, betas=options.betas, pelvis=options.pelvis)
+    motion, _ = prepared(value, options)
+    return smpl.encode(motion, gender=options.gender, betas=options.betas, pelvis=options.pelvis)
 
 
 def _encode_store(value: Exportable, options: ExportOptions) -> bytes:
@@ -91,17 +59,6 @@ def format_of(path: Path) -> str:
             f"{path}: unknown format; end the name in one of {', '.join(sorted(EXPORTERS))}"
         )
     return max(fitting, key=len)
-
-
-def preset_named(name: str) -> ExportOptions:
-    """Return the options of a preset.
-
-    Raises:
-        ConfigError: no such preset; the message lists the known ones.
-    """
-    if name not in PRESETS:
-        raise ConfigError(f"unknown preset {name!r}; known: {', '.join(sorted(PRESETS))}")
-    return PRESETS[name]
 
 
 def export(

@@ -11,15 +11,13 @@ import numpy as np
 from jaxtyping import Float
 
 from mocaplift import rotations
-from mocaplift.errors import ConfigError, InvalidData
-from mocaplift.export.templates import names_in, rest_height, tip_offsets
-from mocaplift.values import Skeleton, SkeletonMotion
+from mocaplift.errors import ConfigError
+from mocaplift.export.presets import USUAL_ORDER, ExportOptions
+from mocaplift.export.rigged import Rigged, without_rest_axes, z_up
 
 # How many units of the file are one metre.
 UNITS = {"cm": 100.0, "m": 1.0}
 ORDERS = ("ZXY", "ZYX", "XYZ", "XZY", "YXZ", "YZX")
-# The order that nearly every BVH file has; readers that ignore CHANNELS assume it.
-USUAL_ORDER = "ZXY"
 # Nearer to the pole than this the two outer angles of Euler's three fight each other.
 POLE_MARGIN = 15.0  # degrees
 # 6 decimals: 1e-6 degree at the end of a 1 m limb is 2e-8 m.
@@ -28,50 +26,39 @@ _NUMBER = "%.6f"
 _FRAME_TIME_DIGITS = 12
 
 
-def encode(
-    motion: SkeletonMotion,
-    *,
-    unit: str = "cm",
-    rest_frame: bool = False,
-    order: str = USUAL_ORDER,
-    template: str = "native",
-) -> bytes:
+def encode(rigged: Rigged, options: ExportOptions) -> bytes:
     """Return the motion as a BVH file.
 
-    `rest_frame` puts one frame of the T-pose, on the floor above the origin, before the motion. `order` is
-    the rotation order of every joint, or "auto": then a joint that comes near the pole of the usual order has
-    the order that keeps it farthest away (readers that assume one order for all joints cannot read that).
+    Bones whose translation moves have six channels; their offset is zero. The order of the options is that of
+    every joint, or "auto": then a joint that comes near the pole of the usual order has the order that keeps it
+    farthest away (readers that assume one order for all joints cannot read that).
 
     Raises:
-        ConfigError: unknown unit, order or template.
-        InvalidData: the motion has no frames, or names that a BVH file cannot hold.
+        ConfigError: unknown order.
     """
-    if unit not in UNITS:
-        raise ConfigError(f"unknown unit {unit!r} for BVH; known: {', '.join(UNITS)}")
+    order = options.order
     if order != "auto" and order not in ORDERS:
         raise ConfigError(f"unknown rotation order {order!r} for BVH; known: auto, {', '.join(ORDERS)}")
-    if len(motion.root) == 0:
-        raise InvalidData("a BVH file needs at least one frame, but the motion has none")
-    skeleton = motion.skeleton
-    orders = _orders(motion, order)
-    walk = _depth_first(skeleton)
-    frames = _channels(motion, [orders[joint] for joint in walk], walk, UNITS[unit], rest_frame)
+    scale = UNITS[options.unit]
+    rigged = without_rest_axes(z_up(rigged) if options.up == "z" else rigged)
+    orders = _orders(rigged, order)
+    frames = _channels(rigged, orders, scale)
     lines = [
         "HIERARCHY",
-        *_hierarchy(skeleton, names_in(template, skeleton), orders, UNITS[unit]),
+        *_hierarchy(rigged, orders, scale),
         "MOTION",
         # Blender reads the rate only from a line of exactly these words.
         f"Frames: {len(frames)}",
-        f"Frame Time: {1.0 / float(motion.fps):.{_FRAME_TIME_DIGITS}f}",
+        f"Frame Time: {1.0 / float(rigged.fps):.{_FRAME_TIME_DIGITS}f}",
     ]
     row = " ".join([_NUMBER] * frames.shape[1])
     lines.extend(row % tuple(frame) for frame in frames.tolist())
     return ("\n".join(lines) + "\n").encode("ascii")
 
 
-def _depth_first(skeleton: Skeleton) -> list[int]:
+def _depth_first(parents: tuple[int, ...]) -> list[int]:
     """Return the joints in the order of the file: each followed by everything below it."""
-    children = _children(skeleton)
+    children = _children(parents)
     order, waiting = [], [0]
     while waiting:
         joint = waiting.pop()
@@ -80,17 +67,17 @@ def _depth_first(skeleton: Skeleton) -> list[int]:
     return order
 
 
-def _children(skeleton: Skeleton) -> list[list[int]]:
-    children: list[list[int]] = [[] for _ in skeleton.parents]
-    for child, parent in enumerate(skeleton.parents):
+def _children(parents: tuple[int, ...]) -> list[list[int]]:
+    children: list[list[int]] = [[] for _ in parents]
+    for child, parent in enumerate(parents):
         if parent >= 0:
             children[parent].append(child)
     return children
 
 
-def _hierarchy(skeleton: Skeleton, names: tuple[str, ...], orders: list[str], scale: float) -> list[str]:
-    """Return the lines of the tree. The root's offset is zero: readers disagree whether it is added."""
-    children, tips = _children(skeleton), tip_offsets(skeleton)
+def _hierarchy(rigged: Rigged, orders: list[str], scale: float) -> list[str]:
+    """Return the lines of the tree. Offsets of moving bones are zero: readers disagree whether they are added."""
+    children = _children(rigged.parents)
     lines: list[str] = []
 
     def offset(vector: Float[np.ndarray, "3"], indent: str) -> str:
@@ -99,46 +86,45 @@ def _hierarchy(skeleton: Skeleton, names: tuple[str, ...], orders: list[str], sc
     def write(joint: int, depth: int) -> None:
         outer, inner = "\t" * depth, "\t" * (depth + 1)
         rotation = " ".join(f"{letter}rotation" for letter in orders[joint])
-        is_root = skeleton.parents[joint] < 0
-        position = "Xposition Yposition Zposition " if is_root else ""
-        lines.append(f"{outer}{'ROOT' if is_root else 'JOINT'} {names[joint]}")
+        moves = joint in rigged.places
+        position = "Xposition Yposition Zposition " if moves else ""
+        lines.append(f"{outer}{'ROOT' if joint == 0 else 'JOINT'} {rigged.names[joint]}")
         lines.append(outer + "{")
-        lines.append(offset(np.zeros(3) if is_root else skeleton.offsets[joint], inner))
-        lines.append(f"{inner}CHANNELS {6 if is_root else 3} {position}{rotation}")
+        lines.append(offset(np.zeros(3) if moves else rigged.offsets[joint], inner))
+        lines.append(f"{inner}CHANNELS {6 if moves else 3} {position}{rotation}")
         for child in children[joint]:
             write(child, depth + 1)
-        if joint in tips:
-            lines.extend([inner + "End Site", inner + "{", offset(tips[joint], inner + "\t"), inner + "}"])
+        if joint in rigged.tips:
+            lines.extend(
+                [inner + "End Site", inner + "{", offset(rigged.tips[joint], inner + "\t"), inner + "}"]
+            )
         lines.append(outer + "}")
 
     write(0, 0)
     return lines
 
 
-def _channels(
-    motion: SkeletonMotion, orders: list[str], walk: list[int], scale: float, rest_frame: bool
-) -> Float[np.ndarray, "T C"]:
-    """Return the numbers of every frame: the root's position, then three angles per joint of the walk."""
-    turns = motion.rotations[:, walk]
-    degrees = np.zeros((*turns.shape[:2], 3))
+def _channels(rigged: Rigged, orders: list[str], scale: float) -> Float[np.ndarray, "T C"]:
+    """Return the numbers of every frame: joint by joint in the order of the file, positions before angles."""
+    degrees = np.zeros((*rigged.rotations.shape[:2], 3))
     for order in set(orders):
-        these = [position for position, own in enumerate(orders) if own == order]
-        degrees[:, these] = rotations.to_continuous_euler_deg(order, turns[:, these])
-    frames = np.concatenate([motion.root * scale, degrees.reshape(len(degrees), -1)], axis=1)
-    if rest_frame:
-        rest = np.zeros((1, frames.shape[1]))
-        rest[0, 1] = rest_height(motion.skeleton) * scale
-        frames = np.concatenate([rest, frames])
+        these = [joint for joint, own in enumerate(orders) if own == order]
+        degrees[:, these] = rotations.to_continuous_euler_deg(order, rigged.rotations[:, these])
+    columns = []
+    for joint in _depth_first(rigged.parents):
+        if joint in rigged.places:
+            columns.append(rigged.places[joint] * scale)
+        columns.append(degrees[:, joint])
     # Adding zero turns -0.0 into 0.0 after rounding: "-0.000000" breaks no reader, but looks like noise.
-    return np.round(frames, 6) + 0.0
+    return np.round(np.concatenate(columns, axis=1), 6) + 0.0
 
 
-def _orders(motion: SkeletonMotion, order: str) -> list[str]:
+def _orders(rigged: Rigged, order: str) -> list[str]:
     """Return the rotation order of every joint."""
-    joints = range(motion.rotations.shape[1])
+    joints = range(len(rigged.names))
     if order != "auto":
         return [order for _ in joints]
-    return [_safest_order(motion.rotations[:, joint]) for joint in joints]
+    return [_safest_order(rigged.rotations[:, joint]) for joint in joints]
 
 
 def _safest_order(turns: Float[np.ndarray, "T 4"]) -> str:

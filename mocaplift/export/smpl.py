@@ -21,12 +21,10 @@ from jaxtyping import Float
 
 from mocaplift import kinematics, rotations
 from mocaplift.errors import InvalidData
+from mocaplift.export.presets import MEAN_PELVIS
 from mocaplift.layouts import SMPL24, SMPL_PARENTS
 from mocaplift.values import Skeleton, SkeletonMotion
 
-# Pelvis of the neutral SMPL model at mean shape, in the model's own axes (m): the constant that published
-# readers of SMPL parameters subtract. Other genders and shapes differ by up to 3 cm.
-MEAN_PELVIS = (-0.0018, -0.2233, 0.0282)
 # Which way the limbs of the mean neutral model point at rest, sides averaged (unit vectors, left side): the
 # published offsets of its joint tree, to two digits. Keyed by the joint that turns the limb and its end.
 _LIMBS = {

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mocaplift import kinematics
-from mocaplift.export import PRESETS, ExportOptions, export
-from mocaplift.export.templates import names_in, rest_height
+from mocaplift.export import PRESETS, ExportOptions, export, rig
+from mocaplift.export.templates import rest_height
 from tests.walker import skeleton, walker
 
 SCRIPT = Path(__file__).parent / "blender_positions.py"
@@ -50,7 +50,7 @@ def test_every_joint_of_every_frame_within_a_millimetre(tmp_path, options):
     walk = walker(48, fps=30000 / 1001, heading=0.7).motion
     export(walk, tmp_path / "walk.bvh", options)
     seen = _opened(tmp_path / "walk.bvh", tmp_path)
-    names = names_in("native", walk.skeleton)
+    names = rig(walk, ExportOptions()).names
     assert sorted(seen["names"]) == sorted(names)
     for name, parent in zip(seen["names"], seen["parents"], strict=True):
         above = walk.skeleton.parents[names.index(name)]
@@ -74,7 +74,7 @@ def test_the_armature_rests_in_the_t_pose(tmp_path):
     seen = _opened(tmp_path / "walk.bvh", tmp_path)
     rest = dict(zip(seen["names"], _y_up(seen["rest"]), strict=True))
     expected = kinematics.rest_positions(skeleton())
-    for name, place in zip(names_in("native", walk.skeleton), expected, strict=True):
+    for name, place in zip(rig(walk, ExportOptions()).names, expected, strict=True):
         np.testing.assert_allclose(rest[name], place, atol=1e-5)
 
 

@@ -1,0 +1,169 @@
+"""A motion on the bones of a target rig: what every format of bones writes, and how it is made from ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mocaplift.errors import InvalidData
+from mocaplift.export.attach import attach
+from mocaplift.export.presets import ExportOptions
+from mocaplift.export.root import carried, in_place
+from mocaplift.export.templates import template_named
+from mocaplift.export.timing import exact_rate, rate_named, resample
+from mocaplift.rotations import Y_UP_FROM_Z_UP, conjugate, from_matrix, make_continuous, multiply, rotate
+from mocaplift.values import Camera, Capture, SkeletonMotion
+
+Exportable = Capture | SkeletonMotion
+
+
+@dataclass(frozen=True, eq=False)
+class Rigged:
+    """A motion on the bones of a target rig. World right-handed, +Y up, metres; formats convert units and axes.
+
+    The root comes first and parents precede their children. `offsets` are the rest translations from the parent
+    (m), in the parent's rest axes; `rest` the rest rotations relative to the parent (wxyz): identity where the
+    template keeps our axes. At rest the person stands on the floor. `rotations` are local, the rest included,
+    and stay in one hemisphere. `places` are the bones whose translation moves (the root, and the hips under a
+    root on the floor): their local translation (m) in every frame, which replaces the offset.
+
+    `joints` tells which of our joints each bone is, None for bones that we have no joint for. `tips` are where
+    bones without children end (m, in their own axes). `contacts` (columns `layouts.CONTACT_POINTS`) and
+    `camera` are those of the capture, where known.
+    """
+
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+    offsets: Float[np.ndarray, "J 3"]
+    rest: Float[np.ndarray, "J 4"]
+    rotations: Float[np.ndarray, "T J 4"]
+    places: Mapping[int, Float[np.ndarray, "T 3"]]
+    fps: Fraction | float
+    joints: tuple[str | None, ...]
+    tips: Mapping[int, Float[np.ndarray, "3"]] = field(default_factory=dict)
+    contacts: Bool[np.ndarray, "T F"] | None = None
+    camera: Camera | None = None
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.rotations)
+
+    def world(self) -> tuple[Float[np.ndarray, "T J 3"], Float[np.ndarray, "T J 4"]]:
+        """Return where every bone begins (m) in every frame, and how it is turned (wxyz), in the world."""
+        xyz, turned = np.zeros((*self.rotations.shape[:2], 3)), np.array(self.rotations, dtype=float)
+        for bone, parent in enumerate(self.parents):
+            place = self.places.get(bone, self.offsets[bone])
+            if parent < 0:
+                xyz[:, bone] = place
+                continue
+            xyz[:, bone] = xyz[:, parent] + rotate(turned[:, parent], place)
+            turned[:, bone] = multiply(turned[:, parent], self.rotations[:, bone])
+        return xyz, turned
+
+    def rest_world(self) -> tuple[Float[np.ndarray, "J 3"], Float[np.ndarray, "J 4"]]:
+        """Return where every bone begins (m) at rest, and how it is turned (wxyz), in the world."""
+        still = replace(self, rotations=self.rest[None], places={}, contacts=None)
+        xyz, turned = still.world()
+        return xyz[0], turned[0]
+
+
+def rig(value: Exportable, options: ExportOptions) -> Rigged:
+    """Return a motion on the bones that the options ask for: everything but the file format.
+
+    Raises:
+        ConfigError: the template or the rate is unknown.
+        InvalidData: the skeleton lacks joints that the template needs, or the motion has no frames.
+    """
+    motion, contacts = prepared(value, options)
+    rigged = attach(motion, template_named(options.template))
+    camera = value.cameras[0] if isinstance(value, Capture) and len(value.cameras) == 1 else None
+    made = Rigged(
+        **rigged._asdict(),
+        fps=rate_named(options.fps, _rate_of(value)),
+        contacts=contacts,
+        camera=camera,
+    )
+    made = carried(made, template_named(options.template), options.root)
+    return with_rest_frame(made) if options.rest_frame else made
+
+
+def prepared(
+    value: Exportable, options: ExportOptions
+) -> tuple[SkeletonMotion, Bool[np.ndarray, "T F"] | None]:
+    """Return our own motion as it is to be written, at its rate and in its place, with the contacts if known.
+
+    Raises:
+        ConfigError: the rate is unknown.
+        InvalidData: the motion has no frames.
+    """
+    motion = motion_of(value)
+    if len(motion.root) == 0:
+        raise InvalidData("a file of motion needs at least one frame, but the motion has none")
+    contacts = value.contacts if isinstance(value, Capture) else None
+    motion, contacts = resample(motion, contacts, rate_named(options.fps, _rate_of(value)))
+    return (in_place(motion) if options.in_place else motion), contacts
+
+
+def motion_of(value: Exportable) -> SkeletonMotion:
+    """Return the motion of a capture, or the motion itself."""
+    return value.motion if isinstance(value, Capture) else value
+
+
+def with_rest_frame(rigged: Rigged) -> Rigged:
+    """Return the motion with one frame of the rest pose before it, standing on the floor above the origin."""
+    contacts = rigged.contacts
+    if contacts is not None:
+        contacts = np.concatenate([np.ones_like(contacts[:1]), contacts])
+    return replace(
+        rigged,
+        rotations=make_continuous(np.concatenate([rigged.rest[None], rigged.rotations])),
+        places={
+            bone: np.concatenate([rigged.offsets[bone][None], place]) for bone, place in rigged.places.items()
+        },
+        contacts=contacts,
+    )
+
+
+def without_rest_axes(rigged: Rigged) -> Rigged:
+    """Return the same motion on bones whose axes are the world's at rest, as formats without rest rotations need.
+
+    Every bone begins where it did, in every frame and at rest.
+    """
+    _, axes = rigged.rest_world()
+    above = axes[list(rigged.parents)]
+    above[0] = (1.0, 0.0, 0.0, 0.0)
+    turns = multiply(multiply(above, rigged.rotations), conjugate(axes))
+    still = np.zeros_like(rigged.rest)
+    still[:, 0] = 1.0
+    return replace(
+        rigged,
+        offsets=rotate(above, rigged.offsets),
+        rest=still,
+        rotations=make_continuous(turns),
+        places={bone: rotate(above[bone], place) for bone, place in rigged.places.items()},
+        tips={bone: rotate(axes[bone], tip) for bone, tip in rigged.tips.items()},
+    )
+
+
+def z_up(rigged: Rigged) -> Rigged:
+    """Return the same motion in a world with +Z up: a vector (x, y, z) becomes (x, -z, y).
+
+    Who faced +Z then faces -Y. Only the first bone's turn and place change, in every frame and at rest.
+    """
+    turn = conjugate(from_matrix(Y_UP_FROM_Z_UP))
+    rest, turns, offsets = rigged.rest.copy(), rigged.rotations.copy(), rigged.offsets.copy()
+    rest[0], turns[:, 0] = multiply(turn, rest[0]), multiply(turn, turns[:, 0])
+    offsets[0] = rotate(turn, offsets[0])
+    places = dict(rigged.places) | {0: rotate(turn, rigged.places[0])}
+    return replace(rigged, rest=rest, rotations=turns, offsets=offsets, places=places)
+
+
+def _rate_of(value: Exportable) -> Fraction | float:
+    """Return the motion's rate, exact where the clip tells it."""
+    fps = motion_of(value).fps
+    stated = value.clips[0].fps if isinstance(value, Capture) and value.clips else None
+    return stated if stated is not None and abs(float(stated) / float(fps) - 1) < 1e-9 else exact_rate(fps)
