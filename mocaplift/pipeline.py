@@ -100,7 +100,7 @@ def reconstruct(
         NoPersonFound: too little of the body was seen.
     """
     seconds = dict(seconds or {})
-    fitter = Fitter(height=options.height)
+    fitter = Fitter.for_views(len(views), options.height)
     with _timed(seconds, "repair"):
         views, repairs = repair(views, options.longest_gap)
     names = lifters_for(options.lifter, views)

@@ -13,8 +13,8 @@ from jaxtyping import Float
 
 from mocaplift.cameras import cam_points, normalized
 from mocaplift.confidence import sigma as confidence_sigma
-from mocaplift.errors import InvalidData
 from mocaplift.layouts import BODY21, remap_keypoints
+from mocaplift.lift.view_rays import check_views
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 
 # Rays closer to parallel than this (ratio of singular values) meet nowhere.
@@ -25,12 +25,9 @@ def lift(views: Sequence[Keypoints2D], cameras: Sequence[Camera]) -> Motion3D:
     """Return the points that two or more views see, in body21, world metres; others are missing.
 
     Raises:
-        InvalidData: fewer than two views, or not one camera for each.
+        InvalidData: fewer than two views, not one camera for each, or views of different lengths.
     """
-    if len(views) < 2 or len(views) != len(cameras):
-        raise InvalidData(
-            f"triangulation needs two or more views with a camera each, not {len(views)} and {len(cameras)}"
-        )
+    check_views(views, cameras)
     seen = [remap_keypoints(view, BODY21) for view in views]
     conf = np.stack([view.conf for view in seen])
     rows = np.concatenate(

@@ -22,6 +22,22 @@ from mocaplift.values import Camera, Keypoints2D
 TAIL = 6.0
 
 
+def check_views(views: Sequence[Keypoints2D], cameras: Sequence[Camera]) -> None:
+    """Refuse views that cannot be triangulated.
+
+    Raises:
+        InvalidData: fewer than two views, not one camera for each, or views of different lengths.
+    """
+    if len(views) < 2 or len(views) != len(cameras):
+        raise InvalidData(
+            f"triangulation needs two or more views with a camera each, not {len(views)} views and "
+            f"{len(cameras)} cameras"
+        )
+    if len({len(view.xy) for view in views}) != 1:
+        lengths = ", ".join(str(len(view.xy)) for view in views)
+        raise InvalidData(f"the views have different numbers of frames: {lengths}")
+
+
 @dataclass(frozen=True, eq=False)
 class ViewRays:
     """Unit directions in the world, camera centres, and standard deviations (m) across the ray.
@@ -40,14 +56,7 @@ class ViewRays:
         Raises:
             InvalidData: fewer than two views, not one camera for each, or views of different lengths.
         """
-        if len(views) < 2 or len(views) != len(cameras):
-            raise InvalidData(
-                f"triangulation needs two or more views with a camera each, not {len(views)} views and "
-                f"{len(cameras)} cameras"
-            )
-        if len({len(view.xy) for view in views}) != 1:
-            lengths = ", ".join(str(len(view.xy)) for view in views)
-            raise InvalidData(f"the views have different numbers of frames: {lengths}")
+        check_views(views, cameras)
         seen = [remap_keypoints(view, BODY21) for view in views]
         return cls(
             direction=np.stack(

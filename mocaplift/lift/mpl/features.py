@@ -88,7 +88,7 @@ def features(
 
 
 def _turned(
-    vectors: Float[np.ndarray, "*lead T 21 3"], turn: Float[np.ndarray, "*lead T 3 3"]
+    vectors: Float[np.ndarray, "*lead T 21 3"], turn: Float[np.ndarray, "*#lead T 3 3"]
 ) -> Float[np.ndarray, "*lead T 21 3"]:
     """Return world vectors in the person's axes: R^T v, as rows v R."""
     return vectors @ turn
