@@ -1,4 +1,7 @@
-"""What every lifter promises: the oracle's motion, in metres, in the camera's world, at any length."""
+"""What every lifter of one view promises: the oracle's motion, in metres, in the camera's world, at any length.
+
+Lifters of several views promise more: `test_several_views`.
+"""
 
 from dataclasses import replace
 
@@ -13,16 +16,17 @@ from mocaplift.lift import AUTO, LIFTERS, applicable, load_lifter
 from mocaplift.rotations import about_axis, rotate, to_matrix
 from mocaplift.values import Keypoints2D
 from tests.dancer import HIPS, camera, dancer, errors, part, seen
+from tests.lift.test_several_views import SEVERAL
 
 # Mean error about the hips and of the hips' place (m), without any noise: the library's coarseness.
 BOUNDS = {"smplify": (0.09, 0.35), "landmarks": (0.03, 0.15)}
-all_lifters = pytest.mark.parametrize("name", LIFTERS)
+all_lifters = pytest.mark.parametrize("name", BOUNDS)
 
 
 def test_every_lifter_has_its_bounds_and_its_name() -> None:
-    assert set(BOUNDS) == set(LIFTERS)
+    assert set(BOUNDS) | set(SEVERAL) == set(LIFTERS)
     assert callable(load_lifter("smplify")) and callable(load_lifter("landmarks"))
-    with pytest.raises(ConfigError, match="unknown lifter 'magic'; known: auto, smplify, landmarks"):
+    with pytest.raises(ConfigError, match="unknown lifter 'magic'; known: auto, smplify, landmarks, dlt"):
         load_lifter("magic")
     assert AUTO not in LIFTERS
 
