@@ -1,7 +1,7 @@
 """Motion to files: one encoder per suffix, one door that writes.
 
 >>> sorted(EXPORTERS)
-['.bvh', '.npz', '.smpl.npz']
+['.bvh', '.fbx', '.npz', '.smpl.npz']
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mocaplift import store
 from mocaplift.errors import OutputError, UnsupportedFormat
-from mocaplift.export import bvh, smpl
+from mocaplift.export import bvh, fbx, smpl
 from mocaplift.export.presets import PRESETS, ExportOptions, preset_named
 from mocaplift.export.rigged import Exportable, Rigged, motion_of, prepared, rig
 from mocaplift.export.templates import TEMPLATES
@@ -30,6 +30,10 @@ def _encode_bvh(value: Exportable, options: ExportOptions) -> bytes:
     return bvh.encode(rig(value, options), options)
 
 
+def _encode_fbx(value: Exportable, options: ExportOptions) -> bytes:
+    return fbx.encode(rig(value, options), options)
+
+
 def _encode_smpl(value: Exportable, options: ExportOptions) -> bytes:
     motion, _ = prepared(value, options)
     return smpl.encode(motion, gender=options.gender, betas=options.betas, pelvis=options.pelvis)
@@ -41,6 +45,7 @@ def _encode_store(value: Exportable, options: ExportOptions) -> bytes:
 
 EXPORTERS: dict[str, Encoder] = {
     ".bvh": _encode_bvh,
+    ".fbx": _encode_fbx,
     ".smpl.npz": _encode_smpl,
     ".npz": _encode_store,
 }

@@ -58,9 +58,9 @@ def test_the_longest_fitting_suffix_decides(tmp_path, name, suffix):
     assert format_of(tmp_path / name) == suffix
 
 
-@pytest.mark.parametrize("name", ["a.fbx", "bvh", "a.bvh.txt", ".bvh", "a"])
+@pytest.mark.parametrize("name", ["a.dae", "bvh", "a.bvh.txt", ".bvh", "a"])
 def test_an_unknown_format_lists_the_known_ones(tmp_path, name):
-    with pytest.raises(UnsupportedFormat, match=r"\.bvh, \.npz, \.smpl\.npz"):
+    with pytest.raises(UnsupportedFormat, match=r"\.bvh, .*\.npz, \.smpl\.npz"):
         export(walker(2).motion, tmp_path / name)
     assert not list(tmp_path.iterdir())
 

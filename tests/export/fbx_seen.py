@@ -1,0 +1,166 @@
+"""What ufbx, a reader that we did not write, sees in an FBX file. Run as a script: in.fbx out.json times...
+
+In a process of its own: version 0.0.5 of the Python binding crashes when its objects are freed, so they are all
+kept, and the process ends without freeing anything.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_KEPT: list[object] = []
+
+
+def seen(path: Path, times: list[float]) -> dict:
+    """Return what ufbx sees in the file, and where nodes are at these times (s)."""
+    result = path.with_suffix(".seen.json")
+    asked = path.with_suffix(".times.json")
+    asked.write_text(json.dumps(list(map(float, times))))
+    done = subprocess.run(
+        [sys.executable, __file__, str(path), str(result), str(asked)],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(result.read_text())
+
+
+def _kept(thing):
+    _KEPT.append(thing)
+    return thing
+
+
+def _all(things) -> list:
+    things = _kept(things)
+    return [_kept(things[place]) for place in range(len(things))]
+
+
+def _matrix(matrix) -> list[list[float]]:
+    return [list(column) for column in matrix]
+
+
+def _node(node) -> dict:
+    parent, props, bone = _kept(node.parent), _kept(node.props), _kept(node.bone)
+    rows = {prop.name: (list(prop.value_vec4), prop.flags) for prop in _all(props.props)}
+    return {
+        "name": node.name,
+        "parent": parent.name if parent is not None else None,
+        "is_root": node.is_root,
+        "is_bone": bone is not None,
+        "world": _matrix(node.node_to_world),
+        "local": list(node.local_transform.rotation),
+        "props": {name: value for name, (value, _) in rows.items()},
+        "user": [name for name, (_, flags) in rows.items() if int(flags) & 0x20 or int(flags) & 0x200],
+    }
+
+
+def _camera(camera) -> dict:
+    return {
+        "name": camera.name,
+        "fov_deg": list(camera.field_of_view_deg),
+        "focal_mm": camera.focal_length_mm,
+        "film_inch": list(camera.film_size_inch),
+        "resolution": list(camera.resolution),
+        "near": camera.near_plane,
+        "axes": str(camera.projection_axes),
+    }
+
+
+def _mesh(mesh) -> dict:
+    position, normal = _kept(mesh.vertex_position), _kept(mesh.vertex_normal)
+    uv = _kept(mesh.vertex_uv)
+    skins = []
+    for skin in _all(mesh.skin_deformers):
+        for cluster in _all(skin.clusters):
+            bone = _kept(cluster.bone_node)
+            skins.append(
+                {
+                    "bone": bone.name,
+                    "vertices": list(_kept(cluster.vertices)),
+                    "weights": list(_kept(cluster.weights)),
+                    "bind": _matrix(cluster.bind_to_world),
+                    "mesh_to_bone": _matrix(cluster.mesh_node_to_bone),
+                }
+            )
+    return {
+        "vertices": [list(v) for v in _kept(mesh.vertices)],
+        "indices": list(_kept(mesh.vertex_indices)),
+        "normals": [list(v) for v in _kept(normal.values)] if normal.exists else [],
+        "uvs": [list(v) for v in _kept(uv.values)] if uv.exists else [],
+        "materials": len(_kept(mesh.materials)),
+        "clusters": skins,
+    } | {"positions": len(_kept(position.values))}
+
+
+def _curves(scene) -> list[dict]:
+    found = []
+    for value in _all(scene.anim_values):
+        curves = _kept(value.curves)
+        for part, curve in zip("XYZ", curves, strict=True):
+            if curve is None:
+                continue
+            keys = _all(_kept(curve).keyframes)
+            found.append(
+                {
+                    "name": value.name,
+                    "part": part,
+                    "times": [key.time for key in keys],
+                    "values": [key.value for key in keys],
+                    "kind": str(keys[0].interpolation) if keys else "",
+                }
+            )
+    return found
+
+
+def _animated(scene) -> list[list]:
+    found = []
+    for layer in _all(scene.anim_layers):
+        for prop in _all(layer.anim_props):
+            element, value = _kept(prop.element), _kept(prop.anim_value)
+            found.append([element.name, prop.prop_name, value.name])
+    return found
+
+
+def main(source: str, target: str, asked: str) -> None:
+    """Read the file, sample it, write JSON."""
+    import ufbx
+
+    scene = _kept(ufbx.load_file(source))
+    anim, settings, metadata = _kept(scene.anim), _kept(scene.settings), _kept(scene.metadata)
+    nodes = _all(scene.nodes)
+    stacks = _all(scene.anim_stacks)
+    frames = []
+    for time in json.loads(Path(asked).read_text()):
+        moved = _kept(ufbx.evaluate_scene(scene, anim, time))
+        frames.append([list(node.node_to_world.c3) for node in _all(moved.nodes)])
+    poses = []
+    for pose in _all(scene.poses):
+        bones = _all(pose.bone_poses)
+        poses.append([[_kept(bone.bone_node).name, _matrix(bone.bone_to_world)] for bone in bones])
+    axes = settings.axes
+    result = {
+        "warnings": [warning.description for warning in _all(metadata.warnings)],
+        "version": metadata.version,
+        "creator": metadata.creator,
+        "nodes": [_node(node) for node in nodes],
+        "frames": frames,
+        "poses": poses,
+        "fps": settings.frames_per_second,
+        "time_mode": int(settings.time_mode),
+        "unit_metres": settings.unit_meters,
+        "axes": [str(axes.right), str(axes.up), str(axes.front)],
+        "takes": [[stack.name, stack.time_begin, stack.time_end] for stack in stacks],
+        "curves": _curves(scene),
+        "animated": _animated(scene),
+        "cameras": [_camera(camera) for camera in _all(scene.cameras)],
+        "meshes": [_mesh(mesh) for mesh in _all(scene.meshes)],
+    }
+    Path(target).write_text(json.dumps(result))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])
