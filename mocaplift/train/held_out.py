@@ -18,7 +18,7 @@ from mocaplift.evaluate import pooled, several
 from mocaplift.evaluate.report import Row
 from mocaplift.evaluate.solvers import Solve, by_lifter
 from mocaplift.layouts import BODY21, COCO17, remap
-from mocaplift.train.data.bvh import read_bvh
+from mocaplift.reading.bvh import read_bvh
 from mocaplift.train.data.cmu import BVH_ARCHIVES, clean_stretches, on_floor, read_takes
 from mocaplift.train.data.motion_bank import BANK_FPS, MotionBank
 from mocaplift.train.data.motions import resample, transfer

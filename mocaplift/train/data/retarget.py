@@ -27,7 +27,7 @@ from mocaplift.rotations import (
     slerp,
 )
 from mocaplift.train.data.asf import Amc, Asf
-from mocaplift.train.data.bvh import Bvh
+from mocaplift.reading.bvh import Bvh
 from mocaplift.values import Skeleton, SkeletonMotion
 
 CM = 0.01

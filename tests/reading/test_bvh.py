@@ -1,4 +1,4 @@
-"""The BVH reader of the training data: numbers computed by hand, and files that are damaged or hostile."""
+"""The BVH reader: numbers computed by hand, files as others write them, and files that are damaged or hostile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from mocaplift.errors import InvalidData
 from mocaplift.rotations import rotate
-from mocaplift.train.data.bvh import parse_bvh, read_bvh
+from mocaplift.reading.bvh import parse_bvh, read_bvh
 from tests.train.recordings import DAZ, ROOT_HEIGHT, daz_bvh
 
 SMALL = """HIERARCHY
@@ -43,7 +43,8 @@ def test_every_joint_has_its_own_order_of_channels():
     np.testing.assert_allclose(rotate(bvh.rotations[1, 1], np.array([1.0, 0, 0])), [0, 1, 0], atol=1e-9)
     # In the other order it would be x -> -z.
     np.testing.assert_allclose(rotate(bvh.rotations[1, 1], np.array([0.0, 0, 1])), [1, 0, 0], atol=1e-9)
-    assert bvh.end_sites == {"limb": (0.0, 5.0, 0.0)}
+    assert list(bvh.tips) == [1]
+    np.testing.assert_array_equal(bvh.tips[1], [0, 5, 0])
     assert bvh.frame_time == pytest.approx(0.0166667)
 
 
