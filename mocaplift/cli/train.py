@@ -1,6 +1,7 @@
 """`mocaplift train ...`: make the weight files that come with the package."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,53 @@ def points(cmu: Path, out: Path, settings: tuple[str, ...], **loudness: bool) ->
     _run(train_points, PointPriorConfig(), cmu, out, settings, loudness)
 
 
+@train.command()
+@_out
+@_set
+@loudness_flags
+def mesh(out: Path, settings: tuple[str, ...], **loudness: bool) -> None:
+    """Make the surface of the body (`--mesh`) from the Anny body; the body model must be there."""
+    from mocaplift.train.body_mesh import BodyMeshConfig, train_body_mesh
+
+    _run(
+        lambda config, _, folder: train_body_mesh(config, folder),
+        BodyMeshConfig(),
+        None,
+        out,
+        settings,
+        loudness,
+    )
+
+
+@train.command()
+@_cmu
+@_out
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Where windows and the state of the training are kept; the same command goes on with them.",
+)
+@_set
+@loudness_flags
+def mpl(cmu: Path, out: Path, work: Path, settings: tuple[str, ...], **loudness: bool) -> None:
+    """Train the network of several cameras on synthetic views of the CMU archives in CMU_DIR."""
+    from mocaplift.train.mpl import MplTraining, train_mpl
+
+    _run(partial(train_mpl, work=work), MplTraining(), cmu, out, settings, loudness, is_long=True)
+
+
 def _run(
-    stage: Any, config: Any, cmu: Path, out: Path, settings: tuple[str, ...], loudness: dict[str, bool]
+    stage: Any,
+    config: Any,
+    cmu: Path | None,
+    out: Path,
+    settings: tuple[str, ...],
+    loudness: dict[str, bool],
+    is_long: bool = False,
 ) -> None:
-    """Run a training stage with changed settings, or list the settings."""
+    """Run a training stage with changed settings, or list the settings; a long one shows its progress."""
     from mocaplift.cli.screen import Screen, start_logging
     from mocaplift.train.config import override
 
@@ -77,5 +121,14 @@ def _run(
         for each in dataclasses.fields(config):
             click.echo(f"{each.name} = {each.default}")
         return
-    start_logging(Screen(is_verbose=not loudness["quiet"], is_debug=loudness["debug"]))
-    click.echo(f"wrote {stage(override(config, settings), cmu, out)}")
+    screen = Screen(is_quiet=loudness["quiet"], is_verbose=True, is_debug=loudness["debug"])
+    start_logging(screen)
+    asked = override(config, settings)
+    if is_long:
+        screen.open("training")
+        stage = partial(stage, progress=screen.progress)
+    try:
+        written = stage(asked, cmu, out)
+    finally:
+        screen.close()
+    click.echo(f"wrote {written}")

@@ -237,6 +237,16 @@ class Body:
                 out[begin + k] = np.einsum("vij,vj->vi", blended, homogeneous)
         return out
 
+    def unposed(self, skin: Float[np.ndarray, "V 24"]) -> Float[np.ndarray, "V 3"]:
+        """Return the T-pose mesh that skinning with these weights takes to Anny's own A-pose exactly.
+
+        `rest_vertices` are skinned to the T-pose, so that skinning them back would deform the shoulders twice.
+        """
+        back = self._to_rest.transpose(0, 2, 1)
+        shift = self._heads - np.einsum("bij,bj->bi", back, self.rest_joints)
+        linear = np.einsum("vb,bij->vij", skin, back)
+        return np.linalg.solve(linear, (self._a_vertices - skin @ shift)[..., None])[..., 0]
+
     def keypoints(self, vertices: Float[np.ndarray, "T V 3"]) -> Float[np.ndarray, "T 21 3"]:
         """Return body21 on the skin of a posed mesh, metres: Anny's regressor of COCO's points."""
         return np.einsum("kv,tvc->tkc", self._keypoint_weights, vertices, optimize=True)
