@@ -147,7 +147,7 @@ class TestPlaces:
         assert files(here) == {"room.mp4", "file"}
 
     def test_an_unknown_format(self, here: Path) -> None:
-        check_refused(capture("room.mp4", "-o", "out.fbx"), 2, ".fbx", "there are .bvh")
+        check_refused(capture("room.mp4", "-o", "out.dae"), 2, ".dae", "there are .bvh")
         assert files(here) == set()
 
     @pytest.mark.slow
