@@ -26,6 +26,7 @@ VERBS = {
     "lift": "stages",
     "fit": "stages",
     "export": "stages",
+    "presets": "presets",
     "evaluate": "evaluate",
     "train": "train",
     "calibrate": "calibrate",

@@ -37,9 +37,6 @@ def capture(
     calib: Path | None,
     output: str | None,
     formats: tuple[str, ...],
-    preset: str,
-    units: str | None,
-    rest_frame: bool | None,
     overwrite: bool,
     overlay: str | None,
     as_json: bool,
@@ -55,6 +52,7 @@ def capture(
     run again.
     """
     _check_videos(videos)
+    written = encoding(flags)
     options = Options(**flags)
     check_cameras(options, calib)
     from mocaplift import batch, deliver, export, jobs, takes
@@ -62,7 +60,7 @@ def capture(
 
     screen = Screen(is_quiet=quiet, is_verbose=verbose, is_debug=debug, to_stderr=as_json)
     start_logging(screen)
-    order = deliver.Order(options, encoding(preset, units, rest_frame), overwrite)
+    order = deliver.Order(options, written, overwrite)
     planned = jobs.plan(
         takes.find_takes(videos, calib),
         output,

@@ -135,38 +135,91 @@ def _help(each: Field) -> str:
     return each.metadata["help"] + (f"  [{note}]" if note else "")
 
 
-def output_flags(command: Command) -> Command:
-    """Add the flags that say which files are written, and how; `encoding` reads the last three."""
+# What `ExportOptions` may be told on the command line; a preset says it otherwise.
+_ENCODING = ("template", "proportions", "root", "in_place", "fps", "rest_frame", "unit", "up")
+
+
+def encoding_flags(command: Command) -> Command:
+    """Add the flags that say how motions are written; `encoding` reads them."""
     for flag in (
         click.option(
-            "--rest-frame/--no-rest-frame",
+            "--up",
+            type=click.Choice(["y", "z"]),
             default=None,
-            help="Put one frame of T-pose before the motion in BVH files.  [default no]",
+            help="Which axis of the file points up.  [default y, or the preset's]",
         ),
         click.option(
             "--units",
+            "unit",
             type=click.Choice(["cm", "m"]),
             default=None,
-            help="Unit of lengths in BVH files.  [default cm; the preset may say m]",
+            help="Unit of lengths in the file.  [default cm, or the preset's]",
+        ),
+        click.option(
+            "--rest-frame/--no-rest-frame",
+            default=None,
+            help="Put one frame of the rest pose before the motion.  [default no, or the preset's]",
+        ),
+        click.option(
+            "--fps",
+            default=None,
+            metavar="RATE",
+            help="Frames per second of the file: source, 23.976, 24, 25, 29.97 (exactly 30000/1001), 30, 50, "
+            "59.94, 60 or 120.  [default source]",
+        ),
+        click.option(
+            "--in-place/--no-in-place",
+            default=None,
+            help="Keep the body on the spot: only the height of its path remains.  [default no]",
+        ),
+        click.option(
+            "--root",
+            type=click.Choice(["hips", "floor"]),
+            default=None,
+            help="Which bone carries the path: the hips, or a bone on the floor.  [default hips, or the preset's]",
+        ),
+        click.option(
+            "--proportions",
+            type=click.Choice(["actor", "template"]),
+            default=None,
+            help="Whose bone lengths: the person's, or those of the template's own figure.  [default actor]",
+        ),
+        click.option(
+            "--template",
+            default=None,
+            metavar="NAME",
+            help="Names, hierarchy, rest pose and axes of the bones: native, smpl, humanik, mixamo, ue5, unity, "
+            "rigify, cmu or opensim.  [default native, or the preset's]",
         ),
         click.option(
             "--preset",
             default="standard",
             metavar="NAME",
-            help="Settings that suit a program: standard or blender.  [default standard]",
+            help="Settings that suit a program: standard, blender, unreal, unity, maya, motionbuilder, mixamo or "
+            "opensim; `mocaplift presets` tells how to import.  [default standard]",
         ),
+    ):
+        command = flag(command)
+    return command
+
+
+def output_flags(command: Command) -> Command:
+    """Add the flags that say which files are written, and how."""
+    for flag in (
         click.option(
             "--overwrite",
             is_flag=True,
             help="Make everything again, and replace files of the same name whoever made them.",
         ),
+        encoding_flags,
         click.option(
             "--format",
             "formats",
             type=Names(),
             default=(),
             metavar="NAMES",
-            help="What to write, with commas between: bvh, smpl, npz.  [default bvh, or the suffix of -o]",
+            help="What to write, with commas between: bvh, fbx, glb, smpl, npz, trc, c3d, angles.  [default bvh, "
+            "or the suffix of -o]",
         ),
         output_flag,
     ):
@@ -206,16 +259,17 @@ def check_cameras(options: Options, calibration: Path | None) -> None:
             raise ConfigError(f"--calib {calibration} says what {flag_of(name)} says; give one of them")
 
 
-def encoding(preset: str, units: str | None, rest_frame: bool | None) -> "ExportOptions":
-    """Return how motions are written: a preset, and what was said beside it.
+def encoding(flags: dict[str, Any]) -> "ExportOptions":
+    """Return how motions are written, a preset and what was said beside it, and take these flags out.
 
     Raises:
         ConfigError: there is no such preset.
     """
     from mocaplift.export import preset_named
 
-    said: dict[str, Any] = {"unit": units, "rest_frame": rest_frame}
-    return replace(preset_named(preset), **{name: value for name, value in said.items() if value is not None})
+    preset = preset_named(flags.pop("preset"))
+    said = {name: flags.pop(name) for name in _ENCODING}
+    return replace(preset, **{name: value for name, value in said.items() if value is not None})
 
 
 def loudness_flags(command: Command) -> Command:

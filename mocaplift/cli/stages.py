@@ -290,13 +290,11 @@ def export(
     motions: tuple[str, ...],
     output: str | None,
     formats: tuple[str, ...],
-    preset: str,
-    units: str | None,
-    rest_frame: bool | None,
     overwrite: bool,
     smpl_model: Path | None,
     mesh: Path | None,
     mesh_frame: int,
+    **flags: Any,
 ) -> None:
     """Write saved captures or skeleton motions in other formats.
 
@@ -307,7 +305,7 @@ def export(
     from mocaplift.export import EXPORTERS
     from mocaplift.export import export as write
 
-    chosen = encoding(preset, units, rest_frame)
+    chosen = encoding(flags)
     sources = [takes.single(Path(each)) for each in motions]
     for job in jobs.plan(sources, output, formats, EXPORTERS):
         (source,) = job.take.clips

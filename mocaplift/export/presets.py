@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mocaplift.errors import ConfigError
+from mocaplift.export.templates import template_named
+from mocaplift.export.timing import SOURCE, rate_named
 
 # Pelvis of the neutral SMPL model at mean shape, in the model's own axes (m): the constant that published
 # readers of SMPL parameters subtract. Other genders and shapes differ by up to 3 cm.
@@ -27,13 +29,16 @@ class ExportOptions:
     pose before the motion). The file: `unit` ("cm" or "m"), `up` ("y" or "z"), `order` (rotation order of BVH,
     or "auto"), `mesh` (a body on the skeleton). `gender`, `betas` and `pelvis` are SMPL's: they come from a fit
     to the user's own model, whose motion is then what is exported.
+
+    Raises:
+        ConfigError: a value is unknown; the message lists the known ones.
     """
 
     template: str = "native"
     proportions: str = "actor"
     root: str = "hips"
     in_place: bool = False
-    fps: str = "source"
+    fps: str = SOURCE
     rest_frame: bool = False
     unit: str = "cm"
     up: str = "y"
@@ -48,15 +53,26 @@ class ExportOptions:
         for name, values in known.items():
             if (value := getattr(self, name)) not in values:
                 raise ConfigError(f"unknown {name} {value!r}; known: {', '.join(values)}")
+        template_named(self.template)
+        rate_named(self.fps, 1)
 
 
 PRESETS = {
     # What most programs expect of a BVH file: centimetres, and nothing but the motion.
     "standard": ExportOptions(),
-    # Blender counts in metres, so that its import dialogue can be left as it is (scale 1, -Z forward, Y up).
-    # Frame 1 of the scene is the first of the motion: measured with 3.4.1, whose importer skips only a rest
-    # frame of its own and none of the file's.
-    "blender": ExportOptions(unit="m"),
+    # Blender counts in metres, so that its import dialogues can be left as they are (scale 1), mirrors by the
+    # endings .L and .R, and draws every bone along its own +Y. Frame 1 of the scene is the first of a BVH file:
+    # measured with 3.4.1, whose importer skips only a rest frame of its own and none of the file's.
+    "blender": ExportOptions(template="rigify", unit="m"),
+    # A file that is already in Unreal's axes and centimetres is not turned or scaled by its importer, and root
+    # motion is read from the bone on the floor.
+    "unreal": ExportOptions(template="ue5", root="floor", up="z"),
+    "unity": ExportOptions(template="unity", unit="m"),
+    # HumanIK characterises a skeleton in the frame shown, which must be a T-pose.
+    "maya": ExportOptions(template="humanik", rest_frame=True),
+    "motionbuilder": ExportOptions(template="humanik", rest_frame=True),
+    "mixamo": ExportOptions(template="mixamo"),
+    "opensim": ExportOptions(template="opensim", unit="m"),
 }
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from mocaplift import kinematics
 from mocaplift.export import PRESETS, ExportOptions, export, rig
-from mocaplift.export.templates import rest_height
 from tests.walker import skeleton, walker
 
 SCRIPT = Path(__file__).parent / "blender_positions.py"
@@ -41,36 +40,42 @@ def _y_up(xyz) -> np.ndarray:
     return np.stack([xyz[..., 0], xyz[..., 2], -xyz[..., 1]], axis=-1)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [PRESETS["standard"], PRESETS["blender"], ExportOptions(unit="m", rest_frame=True, order="auto")],
-    ids=["standard", "blender", "rest frame"],
-)
+OPTIONS = {
+    **{name: options for name, options in PRESETS.items() if options.up == "y"},
+    "rest frame": ExportOptions(unit="m", rest_frame=True, order="auto"),
+    "floor": ExportOptions(template="ue5", root="floor"),
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=list(OPTIONS))
 def test_every_joint_of_every_frame_within_a_millimetre(tmp_path, options):
     walk = walker(48, fps=30000 / 1001, heading=0.7).motion
     export(walk, tmp_path / "walk.bvh", options)
     seen = _opened(tmp_path / "walk.bvh", tmp_path)
-    names = rig(walk, ExportOptions()).names
+    rigged = rig(walk, options)
+    names = [name.replace(" ", "_") for name in rigged.names]
     assert sorted(seen["names"]) == sorted(names)
     for name, parent in zip(seen["names"], seen["parents"], strict=True):
-        above = walk.skeleton.parents[names.index(name)]
+        above = rigged.parents[names.index(name)]
         assert parent == (names[above] if above >= 0 else None)
     columns = [seen["names"].index(name) for name in names]
     found = _y_up(seen["frames"])[:, columns] / UNIT[options.unit]
     assert seen["first_frame"] == 1
-    if options.rest_frame:
-        # Blender shows the rest frame: it drops none of the file's frames.
-        assert found[0, 0].tolist() == pytest.approx([0, rest_height(walk.skeleton), 0], abs=1e-6)
-        found = found[1:]
+    expected, _ = rigged.world()
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() < 1e-3
+    # Blender shows the rest frame: it drops none of the file's frames.
+    found = found[int(options.rest_frame) :]
     xyz, _ = kinematics.forward(walk.skeleton, walk.rotations, walk.root)
-    assert found.shape == xyz.shape
-    assert np.abs(found - xyz).max() < 1e-3
+    for bone, joint in enumerate(rigged.joints):
+        if joint is not None:
+            np.testing.assert_allclose(found[:, bone], xyz[:, walk.skeleton.layout.at(joint)], atol=1e-3)
     assert seen["fps"] == pytest.approx(30000 / 1001, rel=1e-6)
 
 
 def test_the_armature_rests_in_the_t_pose(tmp_path):
     walk = walker(2).motion
-    export(walk, tmp_path / "walk.bvh", PRESETS["blender"])
+    export(walk, tmp_path / "walk.bvh", ExportOptions(unit="m"))
     seen = _opened(tmp_path / "walk.bvh", tmp_path)
     rest = dict(zip(seen["names"], _y_up(seen["rest"]), strict=True))
     expected = kinematics.rest_positions(skeleton())
@@ -80,7 +85,7 @@ def test_the_armature_rests_in_the_t_pose(tmp_path):
 
 def test_a_picture_shows_a_person_and_not_an_empty_floor(tmp_path):
     cv2 = pytest.importorskip("cv2")
-    export(walker(30).motion, tmp_path / "walk.bvh", PRESETS["blender"])
+    export(walker(30).motion, tmp_path / "walk.bvh", ExportOptions(unit="m"))
     _opened(tmp_path / "walk.bvh", tmp_path, str(tmp_path / "walk.png"))
     picture = cv2.imread(str(tmp_path / "walk.png")).astype(int)
     blue, red = picture[..., 0], picture[..., 2]
