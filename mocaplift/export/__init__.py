@@ -1,7 +1,7 @@
 """Motion to files: one encoder per suffix, one door that writes.
 
 >>> sorted(EXPORTERS)
-['.bvh', '.fbx', '.npz', '.smpl.npz']
+['.angles.csv', '.bvh', '.c3d', '.fbx', '.npz', '.smpl.npz', '.trc']
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from pathlib import Path
 
 from mocaplift import store
 from mocaplift.errors import OutputError, UnsupportedFormat
-from mocaplift.export import bvh, fbx, smpl
+from mocaplift.export import angles, bvh, c3d, fbx, smpl, trc
+from mocaplift.export.markers import markers_of
 from mocaplift.export.presets import PRESETS, ExportOptions, preset_named
 from mocaplift.export.rigged import Exportable, Rigged, motion_of, prepared, rig
 from mocaplift.export.templates import TEMPLATES
+from mocaplift.export.timing import exact_rate
 from mocaplift.files import write_whole
 from mocaplift.values import Capture
 
@@ -39,8 +41,21 @@ def _encode_smpl(value: Exportable, options: ExportOptions) -> bytes:
     return smpl.encode(motion, gender=options.gender, betas=options.betas, pelvis=options.pelvis)
 
 
+def _encode_trc(value: Exportable, options: ExportOptions) -> bytes:
+    return trc.encode(markers_of(value, options))
+
+
+def _encode_c3d(value: Exportable, options: ExportOptions) -> bytes:
+    return c3d.encode(markers_of(value, options))
+
+
+def _encode_angles(value: Exportable, options: ExportOptions) -> bytes:
+    motion, _ = prepared(value, options)
+    return angles.encode(motion, exact_rate(motion.fps))
+
+
 def _encode_store(value: Exportable, options: ExportOptions) -> bytes:
-    return store.encode(value)
+    return store.encode(motion_of(value) if isinstance(value, Rigged) else value)
 
 
 EXPORTERS: dict[str, Encoder] = {
@@ -48,6 +63,9 @@ EXPORTERS: dict[str, Encoder] = {
     ".fbx": _encode_fbx,
     ".smpl.npz": _encode_smpl,
     ".npz": _encode_store,
+    ".trc": _encode_trc,
+    ".c3d": _encode_c3d,
+    ".angles.csv": _encode_angles,
 }
 
 

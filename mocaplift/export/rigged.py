@@ -18,8 +18,6 @@ from mocaplift.export.timing import exact_rate, rate_named, resample
 from mocaplift.rotations import Y_UP_FROM_Z_UP, conjugate, from_matrix, make_continuous, multiply, rotate
 from mocaplift.values import Camera, Capture, SkeletonMotion
 
-Exportable = Capture | SkeletonMotion
-
 
 @dataclass(frozen=True, eq=False)
 class Rigged:
@@ -71,13 +69,20 @@ class Rigged:
         return xyz[0], turned[0]
 
 
+Exportable = Capture | SkeletonMotion | Rigged
+
+
 def rig(value: Exportable, options: ExportOptions) -> Rigged:
     """Return a motion on the bones that the options ask for: everything but the file format.
+
+    A motion that is on bones of its own already stays on them, as it is.
 
     Raises:
         ConfigError: the template or the rate is unknown.
         InvalidData: the skeleton lacks joints that the template needs, or the motion has no frames.
     """
+    if isinstance(value, Rigged):
+        return with_rest_frame(value) if options.rest_frame else value
     motion, contacts = prepared(value, options)
     rigged = attach(motion, template_named(options.template))
     camera = value.cameras[0] if isinstance(value, Capture) and len(value.cameras) == 1 else None
@@ -109,7 +114,13 @@ def prepared(
 
 
 def motion_of(value: Exportable) -> SkeletonMotion:
-    """Return the motion of a capture, or the motion itself."""
+    """Return the motion of a capture, or the motion itself.
+
+    Raises:
+        InvalidData: the motion is on bones that are not ours.
+    """
+    if isinstance(value, Rigged):
+        raise InvalidData("a motion on bones of another rig must be brought onto our skeleton first")
     return value.motion if isinstance(value, Capture) else value
 
 
