@@ -12,7 +12,7 @@ Config = TypeVar("Config")
 
 
 def override(config: Config, lines: Sequence[str]) -> Config:
-    """Return the config with fields set by lines such as `people=2000`, read as TOML.
+    """Return the config with fields set by lines such as `people=2000` or `loop.steps=100`, read as TOML.
 
     Raises:
         ConfigError: a line is no TOML, names no field, or has a value of another type.
@@ -29,7 +29,7 @@ def override(config: Config, lines: Sequence[str]) -> Config:
                 f"--set {line}: not understood ({error}); write name=value, text in quotes"
             ) from error
         for name, value in parsed.items():
-            changes[name] = _fitting(name, value, known)
+            changes[name] = _fitting(name, value, known | changes)
     return dataclasses.replace(config, **changes)
 
 
@@ -40,6 +40,11 @@ def _fitting(name: str, value: Any, known: dict[str, Any]) -> Any:
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
         raise ConfigError(f"--set {name}: there is no such setting; {hint}")
     kind = type(known[name])
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        inner = {each.name: getattr(known[name], each.name) for each in dataclasses.fields(kind)}
+        return dataclasses.replace(
+            known[name], **{key: _fitting(key, each, inner) for key, each in value.items()}
+        )
     if kind is float and type(value) is int:
         return float(value)
     if kind is tuple and isinstance(value, list):

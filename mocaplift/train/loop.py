@@ -45,7 +45,7 @@ class LoopConfig:
     warmup: int = 100
     decay: float = 0.01
     average: float = 0.998
-    report_every: int = 100  # steps
+    report_every: int = 200  # steps
     save_every: int = 200
     threads: int = 0  # 0: as many as torch likes
     bf16: bool = True  # half-precision products where the processor or the accelerator has them

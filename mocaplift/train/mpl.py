@@ -40,7 +40,7 @@ _MIRROR = list(BODY21.mirror)
 class MplTraining:
     """How MPL is trained."""
 
-    shards: int = 600  # of 32 windows of 64 frames
+    shards: int = 560  # of 32 windows of 64 frames
     validation_shards: int = 24
     batch: int = 48  # windows of `network.frames`
     soft: float = 0.06  # m, errors below it count by their square
@@ -52,7 +52,7 @@ class MplTraining:
     mirror: bool = True
     seed: int = 7
     network: MplConfig = field(default_factory=MplConfig)
-    loop: LoopConfig = field(default_factory=LoopConfig)
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=2800))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +107,9 @@ class Windows:
 def train_mpl(
     config: MplTraining,
     cmu: Path,
-    work: Path,
     out: Path,
     *,
+    work: Path,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Path:
     """Train MPL and return its weight file.
@@ -122,14 +122,20 @@ def train_mpl(
     started = time.monotonic()
     bank, held_out = load_banks(cmu, work)
     paths = make_shards(
-        Sampler(held_out), work / "validation", config.validation_shards, config.seed + 1,
+        Sampler(held_out),
+        work / "validation",
+        config.validation_shards,
+        config.seed + 1,
         progress=lambda done, total: progress("validation windows", done, total),
-    )  # fmt: skip
+    )
     validation = [Windows.of(read_shard(path)) for path in paths]
     paths = make_shards(
-        Sampler(bank), work / "train", config.shards, config.seed,
+        Sampler(bank),
+        work / "train",
+        config.shards,
+        config.seed,
         progress=lambda done, total: progress("training windows", done, total),
-    )  # fmt: skip
+    )
     log.info("reading %d shards", len(paths))
     pool = _pool(Windows.of(read_shard(path)) for path in paths)
     torch.manual_seed(config.seed)
