@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import erf
 
-from mocaplift.errors import WeightsError
+from mocaplift.errors import ConfigError, WeightsError
+from mocaplift.layouts import BODY21
 from mocaplift.lift.mpl.features import Features
 from mocaplift.lift.mpl.shapes import MplConfig, expected_shapes
 
@@ -55,8 +56,10 @@ class MplNetwork:
         """
         try:
             config = MplConfig(**header["network"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ConfigError) as error:
             raise WeightsError(f"the MPL weights do not say what network they are for ({error})") from error
+        if config.joints != len(BODY21):
+            raise WeightsError(f"the MPL weights are for {config.joints} joints, not {len(BODY21)}")
         for name, shape in expected_shapes(config).items():
             if name not in arrays or arrays[name].shape != shape:
                 found = arrays[name].shape if name in arrays else "nothing"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from mocaplift.errors import ConfigError
 from mocaplift.lift.mpl.features import NUM_OBSERVATION, NUM_POINT
 
 # Correction 3 and log sigma.
 NUM_OUT = 4
+# No size is larger: what a file says of itself must not make us count for hours.
+LARGEST_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,20 @@ class MplConfig:
     heads: int = 6
     frames: int = 24  # of a window
     fps: float = 30.0  # at which the frames of a window follow each other
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that no network has.
+
+        Raises:
+            ConfigError: a size is no number, too small, too large, or no multiple of its heads.
+        """
+        for name, value in asdict(self).items():
+            if type(value) not in (int, float) or not 0 < value <= LARGEST_SIZE:
+                raise ConfigError(f"{name} must be a number from 1 to {LARGEST_SIZE}, not {value!r}")
+            if name != "fps" and type(value) is not int:
+                raise ConfigError(f"{name} must be a whole number, not {value!r}")
+        if self.width % self.heads or self.spatial_width % self.spatial_heads:
+            raise ConfigError("the widths of the network must be multiples of their heads")
 
 
 def expected_shapes(config: MplConfig) -> dict[str, tuple[int, ...]]:
