@@ -94,27 +94,16 @@ def train(
     started, device = time.monotonic(), device_of(config)
     running: dict[str, list[float]] = {}
     for step in range(begun, config.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = config.rate * cosine_rate(step, config.steps, config.warmup)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.bf16):
-            parts = losses(step)
-        optimiser.zero_grad(set_to_none=True)
-        parts["loss"].backward()
-        nn.utils.clip_grad_norm_(module.parameters(), LARGEST_GRADIENT)
-        optimiser.step()
+        for name, value in _improve(module, optimiser, losses, step, config, device).items():
+            running.setdefault(name, []).append(value)
         share = min(config.average, (step + 1) / (step + 10))
         for name, array in weights_of(module).items():
             average[name] += (1 - share) * (array - average[name])
-        for name, part in parts.items():
-            running.setdefault(name, []).append(float(part.detach()))
         last = step + 1 == config.steps
         if last or (step + 1) % config.report_every == 0:
             figures = {name: float(np.mean(values)) for name, values in running.items()}
             running.clear()
-            own = weights_of(module)
-            set_weights(module, average)
-            figures |= validate(module)
-            set_weights(module, own)
+            figures |= _with_weights(module, average, validate)
             _report(folder, step + 1, time.monotonic() - started, figures)
         if last or (step + 1) % config.save_every == 0:
             _save(folder, step + 1, module, optimiser, average)
@@ -122,6 +111,37 @@ def train(
             progress(step + 1, config.steps)
     set_weights(module, average)
     return module
+
+
+def _improve(
+    module: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    losses: Losses,
+    step: int,
+    config: LoopConfig,
+    device: torch.device,
+) -> dict[str, float]:
+    """Take one step and return what the loss was made of."""
+    for group in optimiser.param_groups:
+        group["lr"] = config.rate * cosine_rate(step, config.steps, config.warmup)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.bf16):
+        parts = losses(step)
+    optimiser.zero_grad(set_to_none=True)
+    parts["loss"].backward()
+    nn.utils.clip_grad_norm_(module.parameters(), LARGEST_GRADIENT)
+    optimiser.step()
+    return {name: float(part.detach()) for name, part in parts.items()}
+
+
+def _with_weights(
+    module: nn.Module, weights: Mapping[str, np.ndarray], validate: Validate
+) -> Mapping[str, float]:
+    """Return what the network measures with other weights, which it has for as long as that takes."""
+    own = weights_of(module)
+    set_weights(module, weights)
+    figures = validate(module)
+    set_weights(module, own)
+    return figures
 
 
 def _groups(module: nn.Module, decay: float) -> list[dict[str, Any]]:
