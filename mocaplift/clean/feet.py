@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from mocaplift import kinematics, rotations
-from mocaplift.clean import legs
+from mocaplift import kinematics, legs, rotations
 from mocaplift.clean.contacts import runs
 from mocaplift.clean.ground import sole_drops
 from mocaplift.clean.smoothing import difference_band, low_pass, penalised

@@ -12,9 +12,10 @@ from jaxtyping import Bool, Float
 from mocaplift.errors import InvalidData
 from mocaplift.export.attach import attach
 from mocaplift.export.presets import ExportOptions
-from mocaplift.export.root import carried, in_place
+from mocaplift.export.proportions import on_figure
+from mocaplift.export.root import carried, on_the_spot
 from mocaplift.export.templates import template_named
-from mocaplift.export.timing import exact_rate, rate_named, resample
+from mocaplift.export.timing import contacts_at, exact_rate, moments, rate_named, turns_at, values_at
 from mocaplift.rotations import Y_UP_FROM_Z_UP, conjugate, from_matrix, make_continuous, multiply, rotate
 from mocaplift.values import Camera, Capture, SkeletonMotion
 
@@ -75,42 +76,79 @@ Exportable = Capture | SkeletonMotion | Rigged
 def rig(value: Exportable, options: ExportOptions) -> Rigged:
     """Return a motion on the bones that the options ask for: everything but the file format.
 
-    A motion that is on bones of its own already stays on them, as it is.
+    A motion that is on bones of its own already stays on them: template and proportions mean nothing to it.
 
     Raises:
         ConfigError: the template or the rate is unknown.
         InvalidData: the skeleton lacks joints that the template needs, or the motion has no frames.
     """
     if isinstance(value, Rigged):
-        return with_rest_frame(value) if options.rest_frame else value
-    motion, contacts = prepared(value, options)
-    rigged = attach(motion, template_named(options.template))
-    camera = value.cameras[0] if isinstance(value, Capture) and len(value.cameras) == 1 else None
-    made = Rigged(
-        **rigged._asdict(),
-        fps=rate_named(options.fps, _rate_of(value)),
-        contacts=contacts,
-        camera=camera,
-    )
-    made = carried(made, template_named(options.template), options.root)
+        made = _adapted(value, options)
+    else:
+        template = template_named(options.template)
+        motion, contacts = prepared(value, options)
+        made = Rigged(
+            **attach(motion, template)._asdict(),
+            fps=rate_named(options.fps, _rate_of(value)),
+            contacts=contacts,
+            camera=_camera_of(value, options),
+        )
+        made = carried(made, template, options.root)
     return with_rest_frame(made) if options.rest_frame else made
 
 
 def prepared(
     value: Exportable, options: ExportOptions
 ) -> tuple[SkeletonMotion, Bool[np.ndarray, "T F"] | None]:
-    """Return our own motion as it is to be written, at its rate and in its place, with the contacts if known.
+    """Return our own motion as it is to be written, with the contacts if known: its rate, proportions and place.
 
     Raises:
         ConfigError: the rate is unknown.
-        InvalidData: the motion has no frames.
+        InvalidData: the motion has no frames, or a skeleton for which no other proportions are known.
     """
     motion = motion_of(value)
     if len(motion.root) == 0:
         raise InvalidData("a file of motion needs at least one frame, but the motion has none")
     contacts = value.contacts if isinstance(value, Capture) else None
-    motion, contacts = resample(motion, contacts, rate_named(options.fps, _rate_of(value)))
-    return (in_place(motion) if options.in_place else motion), contacts
+    have, want = _rate_of(value), rate_named(options.fps, _rate_of(value))
+    at = moments(len(motion.root), have, want)
+    if at is not None:
+        motion = SkeletonMotion(
+            skeleton=motion.skeleton,
+            rotations=turns_at(at, motion.rotations),
+            root=values_at(at, motion.root),
+            fps=float(want),
+        )
+        contacts = None if contacts is None else contacts_at(at, contacts)
+    if options.proportions == "template":
+        motion = on_figure(motion, contacts, template_named(options.template))
+    return (replace(motion, root=on_the_spot(motion.root)) if options.in_place else motion), contacts
+
+
+def _adapted(rigged: Rigged, options: ExportOptions) -> Rigged:
+    """Return a motion that is on bones of its own at the rate and in the place that the options ask for."""
+    want = rate_named(options.fps, rigged.fps)
+    at = moments(len(rigged), rigged.fps, want)
+    if at is not None:
+        contacts = rigged.contacts
+        rigged = replace(
+            rigged,
+            rotations=turns_at(at, rigged.rotations),
+            places={bone: values_at(at, place) for bone, place in rigged.places.items()},
+            fps=want,
+            contacts=None if contacts is None else contacts_at(at, contacts),
+        )
+    if options.in_place and 0 in rigged.places:
+        rigged = replace(rigged, places=dict(rigged.places) | {0: on_the_spot(rigged.places[0])}, camera=None)
+    return rigged
+
+
+def _camera_of(value: Capture | SkeletonMotion, options: ExportOptions) -> Camera | None:
+    """Return the one camera that saw the motion; a motion that is moved or scaled is not what it saw."""
+    is_moved = options.in_place or options.proportions == "template"
+    return (
+        value.cameras[0] if isinstance(value, Capture) and len(value.cameras) == 1 and not is_moved else None
+    )
 
 
 def motion_of(value: Exportable) -> SkeletonMotion:

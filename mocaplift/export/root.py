@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from mocaplift.export.templates import rest_axes
 from mocaplift.rotations import conjugate, multiply, rotate
-from mocaplift.values import SkeletonMotion
 
 if TYPE_CHECKING:
     from mocaplift.export.rigged import Rigged
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 HORIZONTAL = (0, 2)  # the axes x and z of the world
 
 
-def in_place(motion: SkeletonMotion) -> SkeletonMotion:
-    """Return the motion on the spot, above the origin: the root keeps its height only."""
-    return replace(motion, root=motion.root * np.array([0.0, 1.0, 0.0]))
+def on_the_spot(path: Float[np.ndarray, "T 3"]) -> Float[np.ndarray, "T 3"]:
+    """Return the path above the origin: only its height remains."""
+    return path * np.array([0.0, 1.0, 0.0])
 
 
 def carried(rigged: Rigged, template: Template, root: str) -> Rigged:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from mocaplift import rotations
 from mocaplift.errors import ConfigError
-from mocaplift.values import SkeletonMotion
 
 SOURCE = "source"
 # Television's rates are 1000/1001 of a whole number (SMPTE ST 12).
@@ -27,9 +27,11 @@ RATES = {
 # A float this near (share) to a fraction of small numbers came from it: doubles keep 16 digits.
 SAME_RATE = 1e-9
 LARGEST_DENOMINATOR = 1001
+FINEST_RATE = 1_000_000
 # Neighbours farther apart than this are joined by the shortest arc: the cubic through their components leaves the
 # sphere too far there.
 WIDEST_CUBIC = np.radians(60.0)
+HALF_WAY = 0.5
 
 
 def exact_rate(fps: float | Fraction) -> Fraction | float:
@@ -51,60 +53,66 @@ def rate_named(name: str, source: float | Fraction) -> Fraction | float:
     return RATES[name]
 
 
-def resample(
-    motion: SkeletonMotion, contacts: Bool[np.ndarray, "T F"] | None, fps: Fraction | float
-) -> tuple[SkeletonMotion, Bool[np.ndarray, "N F"] | None]:
-    """Return the motion, and when feet stand, at another rate.
+class Moments(NamedTuple):
+    """Where new frames lie between old ones: the old one before, and the share (0 to 1) of the way to the next."""
 
-    Frame k is what was at k / fps seconds, by a cubic through the four frames around it; one at the very time
-    of a frame is that frame. The last frame is the one nearest to the end. A contact is that of the nearest
-    frame.
+    first: Int[np.ndarray, "N"]
+    part: Float[np.ndarray, "N"]
+
+
+def moments(frames: int, have: Fraction | float, want: Fraction | float) -> Moments | None:
+    """Return where the frames of another rate lie in a motion, None where nothing changes.
+
+    Frame k is at k / want seconds; the last one is nearest to the end. In whole numbers, so that a rate of
+    1000/1001 is as exact after hours as in the first second.
     """
-    have = Fraction(exact_rate(motion.fps))
-    want = Fraction(fps)
-    if have == want or len(motion.root) < 2:
-        return motion, contacts
-    first, part = _moments(len(motion.root), have, want)
-    turns = _cubic(rotations.make_continuous(motion.rotations), first, part)
-    turns = rotations.normalize(turns)
-    wide = rotations.angle_between(motion.rotations[:-1], motion.rotations[1:]) > WIDEST_CUBIC
-    frame, joint = np.nonzero(wide[first])
-    before = motion.rotations[first[frame], joint]
-    after = motion.rotations[first[frame] + 1, joint]
-    turns[frame, joint] = rotations.slerp(before, after, part[frame])
-    moved = SkeletonMotion(
-        skeleton=motion.skeleton,
-        rotations=rotations.make_continuous(turns),
-        root=_cubic(motion.root, first, part),
-        fps=float(want),
-    )
-    return moved, None if contacts is None else contacts[first + (part >= 0.5)]
-
-
-def _moments(frames: int, have: Fraction, want: Fraction) -> tuple[np.ndarray, np.ndarray]:
-    """Return for every new frame the old one before it, and how far (0 to 1) it is from there to the next.
-
-    In whole numbers, so that a rate of 1000/1001 is as exact after hours as in the first second.
-    """
-    step = have / want
+    if frames < 2 or float(have) == float(want):
+        return None
+    step = _fraction(have) / _fraction(want)
     last = (2 * (frames - 1) * step.denominator + step.numerator) // (2 * step.numerator)
     passed = np.arange(int(last) + 1, dtype=np.int64) * step.numerator
     passed = np.minimum(passed, (frames - 1) * step.denominator)
     first = np.minimum(passed // step.denominator, frames - 2)
-    return first, (passed - first * step.denominator) / step.denominator
+    return Moments(first, (passed - first * step.denominator) / step.denominator)
 
 
-def _cubic(
-    values: Float[np.ndarray, "T *rest"], first: np.ndarray, part: np.ndarray
-) -> Float[np.ndarray, "N *rest"]:
-    """Return values between frames by Catmull and Rom's cubic; at the ends the motion goes straight on."""
-    ends = 2 * values[:1] - values[1:2], 2 * values[-1:] - values[-2:-1]
-    padded = np.concatenate([ends[0], values, ends[1]])
-    t = part.reshape(-1, *[1] * (values.ndim - 1))
+def values_at(at: Moments, values: Float[np.ndarray, "T *rest"]) -> Float[np.ndarray, "N *rest"]:
+    """Return values between frames by Catmull and Rom's cubic; at a frame it is that frame's.
+
+    Before the first and behind the last frame the motion is taken to go straight on.
+    """
+    before, after = 2 * values[:1] - values[1:2], 2 * values[-1:] - values[-2:-1]
+    padded = np.concatenate([before, values, after])
+    t = at.part.reshape(-1, *[1] * (values.ndim - 1))
     weights = (
         t * (-1 + t * (2 - t)) / 2,
         1 + t * t * (3 * t - 5) / 2,
         t * (1 + t * (4 - 3 * t)) / 2,
         t * t * (t - 1) / 2,
     )
-    return sum(weight * padded[first + k] for k, weight in enumerate(weights))
+    parts = [weight * padded[at.first + k] for k, weight in enumerate(weights)]
+    return parts[0] + parts[1] + parts[2] + parts[3]
+
+
+def turns_at(at: Moments, turns: Float[np.ndarray, "T J 4"]) -> Float[np.ndarray, "N J 4"]:
+    """Return rotations between frames by the same cubic, and along the shortest arc where frames are far apart."""
+    turns = rotations.make_continuous(turns)
+    found = rotations.normalize(values_at(at, turns))
+    wide = rotations.angle_between(turns[:-1], turns[1:]) > WIDEST_CUBIC
+    # The cubics on both sides of a wide step swing out before it and after it.
+    beside = np.pad(wide, ((1, 1), (0, 0)))
+    wide = wide | beside[2:] | beside[:-2]
+    frame, joint = np.nonzero(wide[at.first])
+    before, after = turns[at.first[frame], joint], turns[at.first[frame] + 1, joint]
+    found[frame, joint] = rotations.slerp(before, after, at.part[frame])
+    return rotations.make_continuous(found)
+
+
+def contacts_at(at: Moments, contacts: Bool[np.ndarray, "T F"]) -> Bool[np.ndarray, "N F"]:
+    """Return the contacts of the nearest frames."""
+    return contacts[at.first + (at.part >= HALF_WAY)]
+
+
+def _fraction(fps: Fraction | float) -> Fraction:
+    """Return a rate as a fraction, small enough for whole numbers of 64 bits over a day of frames."""
+    return Fraction(fps).limit_denominator(FINEST_RATE)

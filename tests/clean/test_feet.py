@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from mocaplift import kinematics, rotations
-from mocaplift.clean import legs
+from mocaplift import kinematics, legs, rotations
 from mocaplift.clean.contacts import find_contacts
 from mocaplift.clean.feet import contact_positions, pin_feet
 from mocaplift.clean.ground import SOLE_DROP
