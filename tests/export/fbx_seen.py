@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+USER = 2  # ufbx.PropFlags.USER_DEFINED
 _KEPT: list[object] = []
 
 
@@ -43,7 +44,6 @@ def _matrix(matrix) -> list[list[float]]:
 
 def _node(node) -> dict:
     parent, props, bone = _kept(node.parent), _kept(node.props), _kept(node.bone)
-    rows = {prop.name: (list(prop.value_vec4), prop.flags) for prop in _all(props.props)}
     return {
         "name": node.name,
         "parent": parent.name if parent is not None else None,
@@ -51,8 +51,8 @@ def _node(node) -> dict:
         "is_bone": bone is not None,
         "world": _matrix(node.node_to_world),
         "local": list(node.local_transform.rotation),
-        "props": {name: value for name, (value, _) in rows.items()},
-        "user": [name for name, (_, flags) in rows.items() if int(flags) & 0x20 or int(flags) & 0x200],
+        "props": {prop.name: list(prop.value_vec4) for prop in _all(props.props)},
+        "user": [prop.name for prop in _all(props.props) if int(prop.flags) & USER],
     }
 
 
@@ -64,7 +64,7 @@ def _camera(camera) -> dict:
         "film_inch": list(camera.film_size_inch),
         "resolution": list(camera.resolution),
         "near": camera.near_plane,
-        "axes": str(camera.projection_axes),
+        "offset_inch": [_kept(camera.props).find_real(f"FilmOffset{axis}", 0.0) for axis in "XY"],
     }
 
 
@@ -96,30 +96,23 @@ def _mesh(mesh) -> dict:
 
 def _curves(scene) -> list[dict]:
     found = []
-    for value in _all(scene.anim_values):
-        curves = _kept(value.curves)
-        for part, curve in zip("XYZ", curves, strict=True):
-            if curve is None:
-                continue
-            keys = _all(_kept(curve).keyframes)
-            found.append(
-                {
-                    "name": value.name,
-                    "part": part,
-                    "times": [key.time for key in keys],
-                    "values": [key.value for key in keys],
-                    "kind": str(keys[0].interpolation) if keys else "",
-                }
-            )
-    return found
-
-
-def _animated(scene) -> list[list]:
-    found = []
     for layer in _all(scene.anim_layers):
         for prop in _all(layer.anim_props):
             element, value = _kept(prop.element), _kept(prop.anim_value)
-            found.append([element.name, prop.prop_name, value.name])
+            for part, curve in zip("XYZ", _kept(value.curves), strict=True):
+                if curve is None:
+                    continue
+                keys = _all(_kept(curve).keyframes)
+                found.append(
+                    {
+                        "owner": element.name,
+                        "property": prop.prop_name,
+                        "part": part,
+                        "times": [key.time for key in keys],
+                        "values": [key.value for key in keys],
+                        "kinds": sorted({_kept(key.interpolation).name for key in keys}),
+                    }
+                )
     return found
 
 
@@ -139,7 +132,7 @@ def main(source: str, target: str, asked: str) -> None:
     for pose in _all(scene.poses):
         bones = _all(pose.bone_poses)
         poses.append([[_kept(bone.bone_node).name, _matrix(bone.bone_to_world)] for bone in bones])
-    axes = settings.axes
+    axes = _kept(settings.axes)
     result = {
         "warnings": [warning.description for warning in _all(metadata.warnings)],
         "version": metadata.version,
@@ -150,10 +143,9 @@ def main(source: str, target: str, asked: str) -> None:
         "fps": settings.frames_per_second,
         "time_mode": int(settings.time_mode),
         "unit_metres": settings.unit_meters,
-        "axes": [str(axes.right), str(axes.up), str(axes.front)],
+        "axes": [axes.right.name, axes.up.name, axes.front.name],
         "takes": [[stack.name, stack.time_begin, stack.time_end] for stack in stacks],
         "curves": _curves(scene),
-        "animated": _animated(scene),
         "cameras": [_camera(camera) for camera in _all(scene.cameras)],
         "meshes": [_mesh(mesh) for mesh in _all(scene.meshes)],
     }

@@ -14,8 +14,9 @@ from jaxtyping import Float, Int
 from mocaplift.export.fbx.records import Node, Packed, pack
 from mocaplift.export.fbx.scene import TAKE, TICKS, Objects, properties, row
 
-# Flags of all keys of a curve as Maya and Blender write them: the lowest bits say constant or linear.
-CONSTANT, LINEAR = 0x6102, 0x6104
+# Flags of all keys of a curve. Linear is as Maya and Blender write it; on constant keys 0x100 would mean that the
+# value of the next key holds already.
+CONSTANT, LINEAR = 0x0002, 0x6104
 # A linear key's data: two slopes, then weights and velocities packed into what is a float by type only.
 _NO_SLOPES = np.array([0.0, 0.0, 9.419963346924634e-30, 0.0], dtype="<f4")
 _KEY_VERSION = 4008

@@ -39,7 +39,7 @@ def add_body(
         row("DefaultAttributeIndex", "int", 0),
         *(
             lcl(what, np.full(3, value))
-            for what, value in (("Translation", 0), ("Rotation", 0), ("Scaling", 1))
+            for what, value in (("Translation", 0.0), ("Rotation", 0.0), ("Scaling", 1.0))
         ),
     ]
     node = objects.add("Model", name, "Model", "Mesh", model(rows))
