@@ -1,7 +1,7 @@
 """Motion to files: one encoder per suffix, one door that writes.
 
 >>> sorted(EXPORTERS)
-['.angles.csv', '.bvh', '.c3d', '.fbx', '.npz', '.smpl.npz', '.trc']
+['.angles.csv', '.bvh', '.c3d', '.fbx', '.glb', '.npz', '.smpl.npz', '.trc']
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from pathlib import Path
 
 from mocaplift import store
 from mocaplift.errors import OutputError, UnsupportedFormat
-from mocaplift.export import angles, bvh, c3d, fbx, smpl, trc
+from mocaplift.export import angles, bvh, c3d, fbx, gltf, smpl, trc
+from mocaplift.export.body_mesh import body_skin
 from mocaplift.export.markers import markers_of
 from mocaplift.export.presets import PRESETS, ExportOptions, preset_named
 from mocaplift.export.rigged import Exportable, Rigged, motion_of, prepared, rig
+from mocaplift.export.skin import Skin
 from mocaplift.export.templates import TEMPLATES
 from mocaplift.export.timing import exact_rate
 from mocaplift.files import write_whole
@@ -33,7 +35,21 @@ def _encode_bvh(value: Exportable, options: ExportOptions) -> bytes:
 
 
 def _encode_fbx(value: Exportable, options: ExportOptions) -> bytes:
-    return fbx.encode(rig(value, options), options)
+    rigged = rig(value, options)
+    return fbx.encode(rigged, options, _skin(value, rigged, options))
+
+
+def _encode_gltf(value: Exportable, options: ExportOptions) -> bytes:
+    rigged = rig(value, options)
+    return gltf.encode(rigged, _skin(value, rigged, options))
+
+
+def _skin(value: Exportable, rigged: Rigged, options: ExportOptions) -> Skin | None:
+    """Return the body on the rig if one is wanted: in the actor's shape where the fit found it and it is kept."""
+    if not options.mesh:
+        return None
+    is_actor = options.proportions == "actor" and not isinstance(value, Rigged)
+    return body_skin(rigged, motion_of(value).skeleton.shape if is_actor else None)
 
 
 def _encode_smpl(value: Exportable, options: ExportOptions) -> bytes:
@@ -61,6 +77,7 @@ def _encode_store(value: Exportable, options: ExportOptions) -> bytes:
 EXPORTERS: dict[str, Encoder] = {
     ".bvh": _encode_bvh,
     ".fbx": _encode_fbx,
+    ".glb": _encode_gltf,
     ".smpl.npz": _encode_smpl,
     ".npz": _encode_store,
     ".trc": _encode_trc,
