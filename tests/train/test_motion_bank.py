@@ -131,9 +131,10 @@ def test_damaged_banks_are_refused(bank, tmp_path):
     path = tmp_path / "bank.npz"
     with pytest.raises(InvalidData, match="not a bank"):
         read_bank(path)
-    path.write_bytes(b"PK nonsense")
-    with pytest.raises(InvalidData, match="not a bank"):
-        read_bank(path)
+    for nonsense in (b"PK nonsense", b"PK\x03\x04 nonsense", b""):
+        path.write_bytes(nonsense)
+        with pytest.raises(InvalidData, match="not a bank"):
+            read_bank(path)
     np.savez(path, xyz=np.zeros((3, 21, 3)), first=np.array([0]))
     with pytest.raises(InvalidData, match="not a bank"):
         read_bank(path)

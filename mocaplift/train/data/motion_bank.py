@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -137,7 +138,7 @@ def read_bank(path: Path) -> MotionBank:
             raise InvalidData(f"{path}: larger than any bank of motions")
         with np.load(path, allow_pickle=False) as file:
             bank = MotionBank(**{key: file[key] for key in ("xyz", "first", "length", "chance")})
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InvalidData(f"{path}: not a bank of motions ({error}); delete it to make it anew") from error
     if (
         bank.xyz.ndim != 3
