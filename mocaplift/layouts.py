@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from mocaplift.errors import ConfigError
 from mocaplift.values import Keypoints2D, Layout
 
 _COCO_JOINTS = (
@@ -89,17 +88,6 @@ BODY21_BONES = (
 )  # fmt: skip
 
 
-def layout_named(name: str) -> Layout:
-    """Return the layout of that name.
-
-    Raises:
-        ConfigError: no such layout; the message lists the known ones.
-    """
-    if name not in LAYOUTS:
-        raise ConfigError(f"unknown joint layout {name!r}; known: {', '.join(sorted(LAYOUTS))}")
-    return LAYOUTS[name]
-
-
 def remap(
     values: Float[np.ndarray, "*lead J C"], source: Layout, target: Layout
 ) -> Float[np.ndarray, "*lead K C"]:
@@ -122,23 +110,4 @@ def remap_keypoints(keypoints: Keypoints2D, target: Layout) -> Keypoints2D:
         fps=keypoints.fps,
         size=keypoints.size,
         landmarks=None if landmarks is None else remap(landmarks, keypoints.layout, target),
-    )
-
-
-def mirror_keypoints(keypoints: Keypoints2D) -> Keypoints2D:
-    """Return what a camera would have seen of the mirrored person: x flipped, left and right exchanged."""
-    order = list(keypoints.layout.mirror)
-    width = keypoints.size[0]
-    xy = keypoints.xy[:, order].copy()
-    xy[..., 0] = (width - 1) - xy[..., 0]
-    landmarks = keypoints.landmarks
-    if landmarks is not None:
-        landmarks = landmarks[:, order] * np.array([-1.0, 1.0, 1.0])
-    return Keypoints2D(
-        xy=xy,
-        conf=keypoints.conf[:, order],
-        layout=keypoints.layout,
-        fps=keypoints.fps,
-        size=keypoints.size,
-        landmarks=landmarks,
     )

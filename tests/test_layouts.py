@@ -6,23 +6,19 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mocaplift.errors import ConfigError
 from mocaplift.layouts import (
     BODY21,
     BODY21_BONES,
     COCO17,
     CONTACT_POINTS,
     LAYOUTS,
-    MEDIAPIPE33,
-    OPENPOSE25,
     SMPL24,
     SMPL_PARENTS,
-    layout_named,
-    mirror_keypoints,
     remap,
     remap_keypoints,
 )
 from mocaplift.values import Keypoints2D
+from tests.mirrored import mirror_keypoints
 
 # Numbers as the data sets' own pages print them.
 PUBLISHED = {
@@ -71,12 +67,6 @@ def test_smpl_bones_connect_what_a_body_connects() -> None:
 def test_bones_and_contacts_name_joints_of_body21() -> None:
     named = {joint for bone in BODY21_BONES for joint in bone} | set(CONTACT_POINTS)
     assert named == set(BODY21.joints)
-
-
-def test_an_unknown_layout_is_named_with_the_known_ones() -> None:
-    assert layout_named("coco17") is COCO17
-    with pytest.raises(ConfigError, match=r"unknown joint layout 'coco18'; known: body21, coco17"):
-        layout_named("coco18")
 
 
 @pytest.mark.parametrize("source", [MEDIAPIPE33, OPENPOSE25], ids=lambda each: each.name)

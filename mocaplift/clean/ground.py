@@ -78,20 +78,6 @@ def find_floor(
     return Floor(transform, tilt_deg, height, len(stances))
 
 
-def stand_on_floor(
-    motion: SkeletonMotion,
-    keypoints: Motion3D,
-    contacts: Bool[np.ndarray, "T F"],
-    drop: float | Float[np.ndarray, "F"] = SOLE_DROP,
-) -> SkeletonMotion:
-    """Return the motion moved as a whole so that the floor under its planted feet is y = 0 and level.
-
-    Raises:
-        InvalidData: no point of the clip is finite.
-    """
-    return move_motion(motion, find_floor(keypoints, contacts, drop).transform)
-
-
 def start_transform(motion: SkeletonMotion) -> Float[np.ndarray, "4 4"]:
     """Return the turn about +Y and the shift along the floor with which a clip starts over the origin, facing +Z.
 

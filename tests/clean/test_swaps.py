@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from mocaplift.clean.swaps import DOUBT, GROUPS, find_swaps, repair_swaps
-from mocaplift.layouts import BODY21, COCO17, mirror_keypoints, remap_keypoints
+from mocaplift.layouts import BODY21, COCO17, remap_keypoints
 from mocaplift.values import Keypoints2D
 from tests.clean.seen import changed, joints, seen_walker
+from tests.mirrored import mirror_keypoints
 
 VIEWS = [0, 40, 90, 150, 180, 230, 270, 320]
 PARTS = {
