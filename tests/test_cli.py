@@ -179,7 +179,7 @@ class TestUsageErrors:
             ("--calib cams.json a.mp4 --fov 60", 2, "--calib cams.json says what --fov says"),
             ("--calib cams.json a.mp4 --pitch 5", 2, "--calib cams.json says what --pitch says"),
             ("--calib cams.json a.mp4 b.mp4", 3, "a.mp4: no such file"),
-            ("export walk.npz --format fbx", 2, "there is no format 'fbx'"),
+            ("export walk.npz --format dae", 2, "there is no format 'dae'"),
             ("export none.npz", 3, "no such file"),
             ("evaluate speed none.mp4", 3, "none.mp4"),
             ("train prior none", 3, "none"),
@@ -228,6 +228,28 @@ class TestExport:
         assert hips == pytest.approx([0.09, -0.08, 0.0], abs=1e-6)
         assert set(np.load(motion.parent / "out.smpl.npz")) >= {"poses", "trans", "betas", "gender"}
 
+    def test_flags_overrule_the_preset(self, motion: Path) -> None:
+        line = ["export", motion, "--overwrite", "--preset", "unreal"]
+        assert call(*line, "--up", "y", "--template", "mixamo", "--fps", "60", "--in-place").exit_code == 0
+        text = motion.with_suffix(".bvh").read_text()
+        assert text.splitlines()[1] == "ROOT Root" and "JOINT mixamorig:Hips" in text
+        assert "Frame Time: 0.016666666667\n" in text
+        table = np.array(
+            [line.split() for line in text.split("Frame Time:")[1].splitlines()[1:]], dtype=float
+        )
+        assert np.all(table[:, :3] == 0) and table[:, 7].min() > 50
+
+    def test_what_no_preset_knows_is_said(self, motion: Path) -> None:
+        for flag, value in (("--template", "ue9"), ("--fps", "31"), ("--preset", "houdini")):
+            shown = call("export", motion, flag, value)
+            assert shown.exit_code == 2 and f"'{value}'; known: " in shown.stderr
+
+    def test_presets_tell_how_to_import(self) -> None:
+        shown = call("presets")
+        assert all(f"{name}: for " in shown.output for name in export.PRESETS)
+        assert "Force Front XAxis" in call("presets", "unreal").output
+        assert call("presets", "houdini").exit_code == 2
+
     def test_a_rest_frame_is_one_more(self, motion: Path) -> None:
         for flag, frames in (("--no-rest-frame", 8), ("--rest-frame", 9)):
             assert call("export", motion, "--overwrite", flag).exit_code == 0
@@ -269,7 +291,7 @@ class TestSmplModel:
         return here / "SMPL_FEMALE.npz"
 
     def test_shape_pose_and_a_mesh_come_from_the_users_model(self, motion: Path, model: Path) -> None:
-        shown = call("export", motion, "--format", "smpl", "--smpl-model", model, "--mesh", "body.ply")
+        shown = call("export", motion, "--format", "smpl", "--smpl-model", model, "--smpl-mesh", "body.ply")
         assert shown.exit_code == 0, shown.stderr
         assert "mm from ours on average" in shown.stdout
         written = np.load(motion.parent / "walk.smpl.npz")
@@ -280,8 +302,8 @@ class TestSmplModel:
         assert f"element vertex {len(arrays()['v_template'])}".encode() in header
 
     def test_a_mesh_needs_a_model(self, motion: Path) -> None:
-        shown = call("export", motion, "--mesh", "body.ply")
-        assert (shown.exit_code, "--mesh needs --smpl-model" in shown.stderr) == (2, True)
+        shown = call("export", motion, "--smpl-mesh", "body.ply")
+        assert (shown.exit_code, "--smpl-mesh needs --smpl-model" in shown.stderr) == (2, True)
 
     def test_a_model_that_is_none_is_said(self, motion: Path, model: Path) -> None:
         (motion.parent / "bad.pkl").write_bytes(b"no model")

@@ -135,72 +135,80 @@ def _help(each: Field) -> str:
     return each.metadata["help"] + (f"  [{note}]" if note else "")
 
 
-# What `ExportOptions` may be told on the command line; a preset says it otherwise.
-_ENCODING = ("template", "proportions", "root", "in_place", "fps", "rest_frame", "unit", "up")
+# What `ExportOptions` may be told on the command line, by field: the flag and how it is typed. Without one, the
+# preset decides.
+_ENCODING: dict[str, tuple[str, dict[str, Any]]] = {
+    "mesh": (
+        "--mesh/--no-mesh",
+        {"help": "Put a body with the person's proportions on the skeleton, in fbx and glb.  [default no]"},
+    ),
+    "template": (
+        "--template",
+        {
+            "metavar": "NAME",
+            "help": "Names, hierarchy, rest pose and axes of the bones: native, smpl, humanik, mixamo, ue5, "
+            "unity, rigify, cmu or opensim.  [default native, or the preset's]",
+        },
+    ),
+    "proportions": (
+        "--proportions",
+        {
+            "type": click.Choice(["actor", "template"]),
+            "help": "Whose bone lengths: the person's, or those of the template's own figure.  [default actor]",
+        },
+    ),
+    "root": (
+        "--root",
+        {
+            "type": click.Choice(["hips", "floor"]),
+            "help": "Which bone carries the path: the hips, or a bone on the floor.  "
+            "[default hips, or the preset's]",
+        },
+    ),
+    "in_place": (
+        "--in-place/--no-in-place",
+        {"help": "Keep the body on the spot: only the height of its path remains.  [default no]"},
+    ),
+    "fps": (
+        "--fps",
+        {
+            "metavar": "RATE",
+            "help": "Frames per second of the file: source, 23.976, 24, 25, 29.97 (exactly 30000/1001), 30, 50, "
+            "59.94, 60 or 120.  [default source]",
+        },
+    ),
+    "rest_frame": (
+        "--rest-frame/--no-rest-frame",
+        {"help": "Put one frame of the rest pose before the motion.  [default no, or the preset's]"},
+    ),
+    "unit": (
+        "--units",
+        {
+            "type": click.Choice(["cm", "m"]),
+            "help": "Unit of lengths in the file.  [default cm, or the preset's]",
+        },
+    ),
+    "up": (
+        "--up",
+        {
+            "type": click.Choice(["y", "z"]),
+            "help": "Which axis of the file points up.  [default y, or the preset's]",
+        },
+    ),
+}
 
 
 def encoding_flags(command: Command) -> Command:
     """Add the flags that say how motions are written; `encoding` reads them."""
-    for flag in (
-        click.option(
-            "--up",
-            type=click.Choice(["y", "z"]),
-            default=None,
-            help="Which axis of the file points up.  [default y, or the preset's]",
-        ),
-        click.option(
-            "--units",
-            "unit",
-            type=click.Choice(["cm", "m"]),
-            default=None,
-            help="Unit of lengths in the file.  [default cm, or the preset's]",
-        ),
-        click.option(
-            "--rest-frame/--no-rest-frame",
-            default=None,
-            help="Put one frame of the rest pose before the motion.  [default no, or the preset's]",
-        ),
-        click.option(
-            "--fps",
-            default=None,
-            metavar="RATE",
-            help="Frames per second of the file: source, 23.976, 24, 25, 29.97 (exactly 30000/1001), 30, 50, "
-            "59.94, 60 or 120.  [default source]",
-        ),
-        click.option(
-            "--in-place/--no-in-place",
-            default=None,
-            help="Keep the body on the spot: only the height of its path remains.  [default no]",
-        ),
-        click.option(
-            "--root",
-            type=click.Choice(["hips", "floor"]),
-            default=None,
-            help="Which bone carries the path: the hips, or a bone on the floor.  [default hips, or the preset's]",
-        ),
-        click.option(
-            "--proportions",
-            type=click.Choice(["actor", "template"]),
-            default=None,
-            help="Whose bone lengths: the person's, or those of the template's own figure.  [default actor]",
-        ),
-        click.option(
-            "--template",
-            default=None,
-            metavar="NAME",
-            help="Names, hierarchy, rest pose and axes of the bones: native, smpl, humanik, mixamo, ue5, unity, "
-            "rigify, cmu or opensim.  [default native, or the preset's]",
-        ),
-        click.option(
-            "--preset",
-            default="standard",
-            metavar="NAME",
-            help="Settings that suit a program: standard, blender, unreal, unity, maya, motionbuilder, mixamo or "
-            "opensim; `mocaplift presets` tells how to import.  [default standard]",
-        ),
-    ):
-        command = flag(command)
-    return command
+    for name, (flag, how) in reversed(_ENCODING.items()):
+        command = click.option(flag, name, default=None, **how)(command)
+    return click.option(
+        "--preset",
+        default="standard",
+        metavar="NAME",
+        help="Settings that suit a program: standard, blender, unreal, unity, maya, motionbuilder, mixamo or "
+        "opensim; `mocaplift presets` tells how to import.  [default standard]",
+    )(command)
 
 
 def output_flags(command: Command) -> Command:

@@ -214,7 +214,7 @@ def _motion_in(path: Path) -> "Capture | SkeletonMotion":
 
 def _check_mesh(mesh: Path | None, smpl_model: Path | None, num_motions: int) -> None:
     if mesh is not None and (smpl_model is None or num_motions > 1):
-        raise click.UsageError("--mesh needs --smpl-model and one motion")
+        raise click.UsageError("--smpl-mesh needs --smpl-model and one motion")
 
 
 def _fitted(
@@ -274,13 +274,13 @@ def _write(value: Any, path: Path) -> None:
     help="Your own SMPL model file: shape and pose are fitted to it, and what is written is the fitted motion.",
 )
 @click.option(
-    "--mesh",
+    "--smpl-mesh",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="With --smpl-model, also write the body of one frame as a mesh: .glb, .obj or .ply.",
 )
 @click.option(
-    "--mesh-frame",
+    "--smpl-mesh-frame",
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
@@ -292,15 +292,15 @@ def export(
     formats: tuple[str, ...],
     overwrite: bool,
     smpl_model: Path | None,
-    mesh: Path | None,
-    mesh_frame: int,
+    smpl_mesh: Path | None,
+    smpl_mesh_frame: int,
     **flags: Any,
 ) -> None:
     """Write saved captures or skeleton motions in other formats.
 
     MOTION.npz is what `capture --format npz` or `fit` wrote.
     """
-    _check_mesh(mesh, smpl_model, len(motions))
+    _check_mesh(smpl_mesh, smpl_model, len(motions))
     from mocaplift import jobs, takes
     from mocaplift.export import EXPORTERS
     from mocaplift.export import export as write
@@ -311,7 +311,8 @@ def export(
         (source,) = job.take.clips
         value, written = _motion_in(source), chosen
         if smpl_model is not None:
-            value, written = _fitted(value, smpl_model, chosen, mesh and _free(mesh, overwrite), mesh_frame)
+            target = smpl_mesh and _free(smpl_mesh, overwrite)
+            value, written = _fitted(value, smpl_model, chosen, target, smpl_mesh_frame)
         for path in job.results(1).values():
             write(value, _free(path, overwrite), written, inputs=[source])
             click.echo(f"wrote {path}")
