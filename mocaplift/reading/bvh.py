@@ -259,9 +259,10 @@ def _motion_values(numbers: str, frames: int, width: int, name: str) -> np.ndarr
         values = _wrapped(numbers, frames * width, name, error).reshape(frames, width)
     if values.shape != (frames, width):
         if values.size != frames * width or len(values) < frames:
+            more = "more than " if len(values) > frames else ""
             raise InvalidData(
-                f"{name}: MOTION holds {'more than ' * (len(values) > frames)}{min(len(values), frames)} frames of "
-                f"{values.shape[1]} values, the header promises {frames} of {width}"
+                f"{name}: MOTION holds {more}{min(len(values), frames)} frames of {values.shape[1]} values, the "
+                f"header promises {frames} of {width}"
             )
         values = values.reshape(frames, width)
     bad = ~(np.abs(values) <= LARGEST_NUMBER).all(axis=1)

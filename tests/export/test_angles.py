@@ -51,7 +51,7 @@ def assert_only(found: dict[str, float], atol: float = 1e-6, **wanted: float) ->
     for name, value in found.items():
         if name in wanted:
             assert value == pytest.approx(wanted[name], abs=atol), name
-        elif name.rsplit("_", 1)[0] in joints or "shoulder" not in name and "elbow" not in name:
+        elif name.rsplit("_", 1)[0] in joints or ("shoulder" not in name and "elbow" not in name):
             assert value == pytest.approx(0, abs=atol), name
 
 
