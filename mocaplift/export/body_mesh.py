@@ -95,12 +95,12 @@ def body_skin(rigged: Rigged, shape: Float[np.ndarray, "S"] | None = None) -> Sk
         joint = mesh.joints[:, column]
         moved = targets[joint] + np.einsum("vij,vj->vi", maps[joint], vertices - own[joint])
         fitted += mesh.weights[:, column, None] * moved
-    nearest = _nearest_bones(bones)
+    joints, weights = _merged(_nearest_bones(bones)[mesh.joints], mesh.weights)
     return Skin(
         vertices=fitted,
         triangles=mesh.triangles,
-        joints=nearest[mesh.joints],
-        weights=mesh.weights,
+        joints=joints,
+        weights=weights,
         normals=normals_of(fitted, mesh.triangles),
     )
 
@@ -144,6 +144,19 @@ def _nearest_bones(bones: dict[int, int]) -> Int[np.ndarray, "J"]:
     for joint, above in enumerate(SMPL_PARENTS):
         nearest[joint] = bones[joint] if joint in bones else nearest[above]
     return nearest
+
+
+def _merged(
+    joints: Int[np.ndarray, "N 4"], weights: Float[np.ndarray, "N 4"]
+) -> tuple[Int[np.ndarray, "N 4"], Float[np.ndarray, "N 4"]]:
+    """Return the same influences, a bone that stands twice for a vertex only once: formats forbid two."""
+    joints, weights = joints.copy(), weights.copy()
+    for column in range(1, joints.shape[1]):
+        for before in range(column):
+            again = joints[:, column] == joints[:, before]
+            weights[again, before] += weights[again, column]
+            weights[again, column] = 0.0
+    return np.where(weights > 0, joints, 0), weights
 
 
 def _onto(
