@@ -12,6 +12,8 @@ from mocaplift.layouts import (
     COCO17,
     CONTACT_POINTS,
     LAYOUTS,
+    MEDIAPIPE33,
+    OPENPOSE25,
     SMPL24,
     SMPL_PARENTS,
     remap,
