@@ -3,7 +3,7 @@
 The format's world is ours: right-handed, +Y up, facing +Z, metres, seconds; only quaternions are stored xyzw.
 Numbers are float32, as the format demands. A position 10 m from the origin is exact to 0.5 micrometres there, and
 a moment after 10 minutes to 0.03 milliseconds: so key k is the float32 nearest to k / fps, and the exact rate is
-written beside it (`extras` of the animation), from which `gltf_reading` takes it.
+written beside it (`extras` of the animation), where `reading.glb` takes it from.
 
 Bones without a surface are bare nodes, which programs show as axes or not at all: without a body, sticks are the
 surface. Nodes rest in the bind pose; bones are told by the skin.

@@ -1,13 +1,14 @@
 """Reading GLB: the skeleton and the first animation, as our own writer and others' write them.
 
-glTF 2.0 (Khronos): metres, +Y up, quaternions xyzw. Nodes without scale and shear, keys with linear steps; anything
-else that moves a bone is refused, not guessed. Keys are brought to the rate that the file tells (`extras` of
-ours), or that most of its keys have.
+glTF 2.0 (Khronos): metres, +Y up, quaternions xyzw. Nodes without scale and shear, keys with linear steps;
+anything else that moves a bone is refused, not guessed. Keys are brought to the rate that the file tells (`extras`
+of ours), or that most of its keys have.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -52,7 +53,7 @@ def read_glb(path: Path) -> Rigged:
     tracks = _tracks(document, binary, len(nodes))
     bones, parents = _bones(document, nodes, tracks)
     animation = _list(document, "animations")[0]
-    extras = animation.get("extras") if isinstance(animation.get("extras"), dict) else {}
+    extras = _extras(animation)
     times, fps = _frames([times for times, _, _ in tracks.values()], extras)
     if len(times) * len(bones) > MOST_VALUES:
         raise InvalidData(f"{len(times)} frames of {len(bones)} bones are more than one file should hold")
@@ -73,7 +74,7 @@ def read_glb(path: Path) -> Rigged:
             places[bone] = (
                 np.tile(offsets[bone], (len(times), 1)) if placed is None else _places_at(placed, times)
             )
-    notes = [node.get("extras") if isinstance(node.get("extras"), dict) else {} for node in nodes]
+    notes = [_extras(node) for node in nodes]
     return Rigged(
         names=tuple(_name(nodes[number], number) for number in bones),
         parents=parents,
@@ -129,6 +130,11 @@ def _list(table: dict[str, Any], name: str) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise InvalidData(f"{name} of its description is no list of tables")
     return found
+
+
+def _extras(table: dict[str, Any]) -> dict[str, Any]:
+    found = table.get("extras")
+    return found if isinstance(found, dict) else {}
 
 
 def _at(items: list[dict[str, Any]], number: Any, what: str) -> dict[str, Any]:
@@ -198,9 +204,8 @@ def _tracks(document: dict[str, Any], binary: bytes, num_nodes: int) -> dict[tup
         steps = str(sampler.get("interpolation", "LINEAR"))
         if steps not in ("LINEAR", "STEP"):
             raise InvalidData(f"its keys are joined by {steps}: only LINEAR and STEP are read")
-        moments = times.setdefault(
-            _whole(sampler, "input"), _accessor(document, binary, sampler.get("input"))[:, 0]
-        )
+        source = _whole(sampler, "input")
+        moments = times.setdefault(source, _accessor(document, binary, source)[:, 0])
         values = _accessor(document, binary, sampler.get("output"))
         if len(values) != len(moments) or (np.diff(moments) <= 0).any():
             raise InvalidData("its keys do not follow each other in time, or values are missing")
@@ -263,7 +268,9 @@ def _frames(
 
 def _stated_rate(value: Any) -> Fraction | float | None:
     try:
-        rate = Fraction(value) if isinstance(value, str) and len(value) < 40 else Fraction(float(value))
+        # Not every text that Fraction takes: "1e999999999" would ask for all memory.
+        is_text = isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}/[0-9]{1,18}", value)
+        rate = Fraction(value) if is_text else Fraction(float(value))
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return None
     if not 0 < rate < HIGHEST_FPS:
