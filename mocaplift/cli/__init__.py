@@ -27,13 +27,14 @@ VERBS = {
     "fit": "stages",
     "export": "stages",
     "presets": "presets",
+    "convert": "convert",
     "evaluate": "evaluate",
     "train": "train",
     "calibrate": "calibrate",
     "doctor": "doctor",
 }
 # Verbs that mean nothing without a file. A file of such a name, alone on the line, is the video.
-_NEED_A_FILE = ("capture", "detect", "lift", "fit", "export")
+_NEED_A_FILE = ("capture", "detect", "lift", "fit", "export", "convert")
 _EPILOG = """\b
 Examples:
   mocaplift walk.mp4 -o walk.bvh

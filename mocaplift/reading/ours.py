@@ -29,8 +29,8 @@ _LIMBS = {
     ("shoulder", "elbow"): (1.0, 0.0, 0.0),
     ("elbow", "wrist"): (1.0, 0.0, 0.0),
 }
-# Joints that a skeleton may lack: which joint's turn they share, which joint lies beyond, and how far the way to it
-# they are (shares of an adult's trunk and shoulder girdle).
+# Joints that a skeleton may lack: which joint's turn they share, which joint lies beyond, and how far on the way
+# to it they are (shares of an adult's trunk and shoulder girdle).
 _BETWEEN = {
     "spine3": ("pelvis", "neck", 0.6),
     "spine1": ("pelvis", "spine3", 0.35),
@@ -38,7 +38,7 @@ _BETWEEN = {
     "left_collar": ("spine3", "left_shoulder", 0.5),
     "right_collar": ("spine3", "right_shoulder", 0.5),
 }
-# Joints beyond the last that a skeleton may lack: metres from the joint before (left side) in a T-pose of an adult.
+# Joints beyond the last that a skeleton may lack: metres from the joint before, in a T-pose of an adult.
 _BEYOND = {
     "head": ("neck", (0.0, 0.10, 0.02)),
     "left_foot": ("left_ankle", (0.01, -0.06, 0.13)),
@@ -90,7 +90,7 @@ def _found(
         # A rest pose that is no pose of a body (all bones along one axis): the first frame serves instead.
         rest, free = places[0], multiply(free, conjugate(free[:1]))
     body = body_axes(rest, joints)
-    aims = {joint: body for joint in joints}
+    aims = dict.fromkeys(joints, body)
     for side, sign in (("left", 1.0), ("right", -1.0)):
         for (joint, end), along in _LIMBS.items():
             direction = rest[joints[f"{side}_{end}"]] - rest[joints[f"{side}_{joint}"]]

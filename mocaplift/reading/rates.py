@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-# Television's and the film's rates, the usual ones of capture systems, and television's 1000/1001 of a whole number
-# (SMPTE ST 12).
+# The rates of film, television and capture systems, and television's 1000/1001 of a whole number (SMPTE ST 12).
 WHOLE_RATES = (
     10,
     12,

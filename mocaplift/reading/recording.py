@@ -20,7 +20,8 @@ UNITS = {"cm": 0.01, "m": 1.0, "mm": 0.001, "in": 0.0254, "CMU": 0.0254 / 0.45}
 # In this order a unit is guessed by the size of the body: inches are too near to CMU's unit to be told from it.
 _GUESSED = ("cm", "m", "mm", "CMU")
 UPS = ("y", "z")
-# Thigh and shin, as a share of the height (Drillis and Contini, in Winter, Biomechanics of Human Movement, table 4.1).
+# Thigh and shin, as a share of the height (Drillis and Contini, in Winter, Biomechanics of Human Movement,
+# table 4.1).
 LEG_SHARE = 0.491
 # Between a child of six and the tallest of grown-ups.
 SMALLEST, TALLEST = 1.05, 2.3  # m

@@ -79,7 +79,7 @@ def _turns(arrays: dict[str, np.ndarray], path: Path) -> Float[np.ndarray, "T 24
         parts = [next((arrays[name] for name in names if name in arrays), None) for names in (_ROOT, _BODY)]
         if parts[0] is None or parts[1] is None:
             raise InvalidData(
-                f"{path}: holds neither poses nor root_orient and pose_body: no SMPL parameters, and none of our values"
+                f"{path}: holds neither poses nor root_orient and pose_body: no SMPL parameters, nor our values"
             )
         first, second = (_flat(part, path) for part in parts if part is not None)
         if len(first) != len(second):

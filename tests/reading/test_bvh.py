@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mocaplift.errors import InvalidData
-from mocaplift.rotations import rotate
 from mocaplift.reading.bvh import parse_bvh, read_bvh
+from mocaplift.rotations import rotate
 from tests.train.recordings import DAZ, ROOT_HEIGHT, daz_bvh
 
 SMALL = """HIERARCHY
