@@ -73,8 +73,8 @@ def length_terms(
         square[:, end, start] -= outer
         pull[:, end] += weight * lengths[bone] * unit
         pull[:, start] -= weight * lengths[bone] * unit
-    square = square.swapaxes(2, 3).reshape(frames, NUM_COORDINATES, NUM_COORDINATES)
-    return square, pull.reshape(frames, NUM_COORDINATES)
+    matrix = square.swapaxes(2, 3).reshape(frames, NUM_COORDINATES, NUM_COORDINATES)
+    return matrix, pull.reshape(frames, NUM_COORDINATES)
 
 
 def _weighted_median(values: Float[np.ndarray, "N"], weight: Float[np.ndarray, "N"]) -> float:

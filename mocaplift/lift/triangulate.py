@@ -3,6 +3,7 @@
 1. Frame by frame: weighted least squares of the distances to the rays, each with the error that its confidence
    tells, Student-t reweighted, with a Gaussian over the body's points as prior (`point_prior`). First for any
    heading, then in the heading that was found. A point seen by one view, or by none, gets its most likely place.
+   Where a view of three or more disagrees as a whole, the points without it are tried too.
 2. Over time: the same, with bones of constant length and heavy-tailed accelerations, as one banded system.
 
 Every step is a closed-form solve; there is nothing to train but the prior.
@@ -11,10 +12,10 @@ Every step is a closed-form solve; there is nothing to train but the prior.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.linalg import cho_solve_banded, cholesky_banded
 from threadpoolctl import threadpool_limits
 
@@ -26,6 +27,8 @@ from mocaplift.lift.view_rays import ViewRays
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 from mocaplift.windows import crossfaded_points, windows
 
+# A point that is so many expected errors off its ray, is far off: 2 in 100 are by chance.
+DOUBTFUL = 4.0
 # Share of the prior's log likelihood. Chosen, like all strengths here, on the AIST++ development set, where the
 # errors are flat within a factor of 2 to 4 of each.
 PRIOR_SHARE = 0.5
@@ -117,15 +120,63 @@ def per_frame(
     rays: ViewRays, prior: PointPrior
 ) -> tuple[Float[np.ndarray, "T 21 3"], Float[np.ndarray, "T 63 63"]]:
     """Return every frame's most likely points (metres) by themselves, and their covariance (m^2)."""
+    xyz, information = _most_likely(rays, prior)
+    doubtful = np.flatnonzero(_is_doubtful(rays, xyz))
+    if len(doubtful):
+        some = rays.part(doubtful)
+        start = _outvoting(some, prior, xyz[doubtful])
+        xyz[doubtful], information[doubtful] = _most_likely(some, prior, start)
+    return xyz, np.linalg.inv(information)
+
+
+def _most_likely(
+    rays: ViewRays, prior: PointPrior, start: Float[np.ndarray, "T 21 3"] | None = None
+) -> tuple[Float[np.ndarray, "T 21 3"], Float[np.ndarray, "T 63 63"]]:
+    """Return the most likely points and their information, looking from `start` or from nowhere."""
     frames = rays.direction.shape[1]
-    xyz: np.ndarray | None = None
-    for _ in range(STEPS_ANYWHERE):
-        information, pull = _with_rays(rays, xyz, *prior.anywhere(frames))
-        xyz = np.linalg.solve(information, pull[..., None]).reshape(frames, -1, 3)
+    for _ in range(STEPS_ANYWHERE if start is None else 0):
+        information, pull = _with_rays(rays, start, *prior.anywhere(frames))
+        start = np.linalg.solve(information, pull[..., None]).reshape(frames, -1, 3)
+    assert start is not None
+    xyz = start
     for _ in range(STEPS_FACING):
         information, pull = _with_rays(rays, xyz, *prior.facing(xyz))
         xyz = np.linalg.solve(information, pull[..., None]).reshape(frames, -1, 3)
-    return xyz, np.linalg.inv(information)
+    return xyz, information
+
+
+def _is_doubtful(rays: ViewRays, xyz: Float[np.ndarray, "T 21 3"]) -> Bool[np.ndarray, "T"]:
+    """Return the frames in which most points of a view are far from its rays, so that it may see somebody else.
+
+    Two views cannot tell which of them does.
+    """
+    seen = np.isfinite(rays.sigma)
+    far = seen & (np.linalg.norm(rays.misses(xyz), axis=-1) > DOUBTFUL * np.where(seen, rays.sigma, 1.0))
+    is_far = 2 * far.sum(axis=-1) > seen.sum(axis=-1)
+    return is_far.any(axis=0) & (seen.any(axis=-1).sum(axis=0) > 2)
+
+
+def _outvoting(
+    rays: ViewRays, prior: PointPrior, xyz: Float[np.ndarray, "T 21 3"]
+) -> Float[np.ndarray, "T 21 3"]:
+    """Return the likeliest of `xyz` and of the points without one of the views: of three, two are right."""
+    best, least = xyz, _cost(rays, prior, xyz)
+    for view in range(len(rays.sigma)):
+        sigma = rays.sigma.copy()
+        sigma[view] = np.inf
+        found, _ = _most_likely(replace(rays, sigma=sigma), prior)
+        cost = _cost(rays, prior, found)
+        best = np.where((cost < least)[:, None, None], found, best)
+        least = np.minimum(cost, least)
+    return best
+
+
+def _cost(rays: ViewRays, prior: PointPrior, xyz: Float[np.ndarray, "T 21 3"]) -> Float[np.ndarray, "T"]:
+    """Return the negative log likelihood of the points of every frame, up to a constant."""
+    precision, pull = prior.facing(xyz)
+    flat = xyz.reshape(len(xyz), -1)
+    usual = ((precision @ flat[..., None])[..., 0] / 2 - pull) * flat
+    return PRIOR_SHARE * usual.sum(axis=-1) + rays.cost(xyz)
 
 
 def over_time(

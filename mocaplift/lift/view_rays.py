@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from mocaplift.cameras import centre, rays
 from mocaplift.confidence import sigma as confidence_sigma
@@ -69,7 +69,7 @@ class ViewRays:
             sigma=np.stack([confidence_sigma(view) for view in seen]),
         )
 
-    def part(self, frames: slice) -> ViewRays:
+    def part(self, frames: slice | Int[np.ndarray, "S"]) -> ViewRays:
         """Return the rays of some of the frames."""
         return replace(self, direction=self.direction[:, frames], sigma=self.sigma[:, frames])
 
@@ -77,6 +77,13 @@ class ViewRays:
         """Return the vectors from each ray to the points, across the ray, metres."""
         away = xyz - self.centre[:, None, None]
         return away - (away * self.direction).sum(-1, keepdims=True) * self.direction
+
+    def cost(self, xyz: Float[np.ndarray, "T 21 3"]) -> Float[np.ndarray, "T"]:
+        """Return the negative log likelihood of the points of every frame, up to a constant."""
+        seen = np.isfinite(self.sigma)
+        squared = np.square(self.misses(xyz)).sum(-1) / np.where(seen, self.sigma, 1.0) ** 2
+        cost: Float[np.ndarray, "T"] = np.where(seen, np.log1p(squared / TAIL), 0.0).sum(axis=(0, 2))
+        return (TAIL + 2) / 2 * cost
 
     def quadratic(
         self, xyz: Float[np.ndarray, "T 21 3"] | None

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 STATE = "training-state"
 LARGEST_GRADIENT = 1.0
 
+Module = TypeVar("Module", bound=nn.Module)
 # step -> what the loss is made of; the parts' weighted sum is under "loss".
 Losses = Callable[[int], Mapping[str, Tensor]]
 # the averaged network -> figures for the log.
@@ -60,7 +61,7 @@ def device_of(config: LoopConfig) -> torch.device:
 
 
 def train(
-    module: nn.Module,
+    module: Module,
     losses: Losses,
     validate: Validate,
     config: LoopConfig,
@@ -68,7 +69,7 @@ def train(
     asked: Any,
     *,
     progress: Callable[[int, int], None] | None = None,
-) -> nn.Module:
+) -> Module:
     """Train a module in a run's folder and return it with its averaged weights.
 
     Args:

@@ -199,7 +199,7 @@ def test_few_frames_are_enough(name: str, frames: int) -> None:
 
 
 @better_lifters
-@pytest.mark.parametrize("num_views", [4, 5])
+@pytest.mark.parametrize("num_views", [3, 4, 5])
 def test_another_person_in_one_view_does_not_pull(name: str, num_views: int) -> None:
     """For a second, one of the views follows somebody who stands a metre and a half away."""
     true, cameras = truth(3.0), ring(num_views)

@@ -8,9 +8,9 @@ import pytest
 from mocaplift.errors import InvalidData
 from mocaplift.kinematics import forward
 from mocaplift.layouts import SMPL24
+from mocaplift.reading.bvh import parse_bvh
 from mocaplift.rotations import about_axis, angle_between, rotate, to_rotvec
 from mocaplift.train.data.asf import parse_amc, parse_asf
-from mocaplift.reading.bvh import parse_bvh
 from mocaplift.train.data.retarget import Source, retarget, source_of_amc, source_of_bvh
 from mocaplift.values import Skeleton, SkeletonMotion
 from tests.train.recordings import ROOT_HEIGHT, amc, asf_skeleton, daz_bvh

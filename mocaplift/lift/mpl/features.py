@@ -44,7 +44,7 @@ class Features:
     @property
     def view_seen(self) -> Bool[np.ndarray, "*lead T V"]:
         """Which views see anything of the person."""
-        return self.seen.any(axis=-1)
+        return np.asarray(self.seen.any(axis=-1))
 
 
 def features(
