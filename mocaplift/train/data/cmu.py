@@ -21,9 +21,9 @@ from jaxtyping import Bool, Float
 from mocaplift.errors import InvalidData
 from mocaplift.kinematics import forward
 from mocaplift.layouts import SMPL24
+from mocaplift.reading.bvh import parse_bvh
 from mocaplift.rotations import rotate, slerp, to_rotvec
 from mocaplift.train.data.asf import parse_amc, parse_asf
-from mocaplift.reading.bvh import parse_bvh
 from mocaplift.train.data.retarget import Source, retarget, source_of_amc, source_of_bvh
 from mocaplift.values import Skeleton, SkeletonMotion
 

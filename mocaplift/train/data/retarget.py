@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from mocaplift.kinematics import rest_positions
 from mocaplift.layouts import SMPL24, SMPL_PARENTS
+from mocaplift.reading.bvh import Bvh
 from mocaplift.rotations import (
     about_axis,
     conjugate,
@@ -27,7 +28,6 @@ from mocaplift.rotations import (
     slerp,
 )
 from mocaplift.train.data.asf import Amc, Asf
-from mocaplift.reading.bvh import Bvh
 from mocaplift.values import Skeleton, SkeletonMotion
 
 CM = 0.01
