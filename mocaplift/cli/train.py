@@ -104,6 +104,25 @@ def mpl(cmu: Path, out: Path, work: Path, settings: tuple[str, ...], **loudness:
     _run(partial(train_mpl, work=work), MplTraining(), cmu, out, settings, loudness, is_long=True)
 
 
+@train.command()
+@_cmu
+@_out
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Where motions and the state of the training are kept; the same command goes on with them.",
+)
+@_set
+@loudness_flags
+def direct(cmu: Path, out: Path, work: Path, settings: tuple[str, ...], **loudness: bool) -> None:
+    """Train the network of one camera on synthetic views of the CMU archives in CMU_DIR."""
+    from mocaplift.train.direct import DirectTraining, train_direct
+
+    _run(partial(train_direct, work=work), DirectTraining(), cmu, out, settings, loudness, is_long=True)
+
+
 def _run(
     stage: Any,
     config: Any,
