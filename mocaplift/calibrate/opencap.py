@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import io
 import math
-import pickle  # noqa: TID251 - the published format; `_ArraysOnly` admits arrays and nothing else
-import pickletools
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +19,7 @@ import numpy as np
 from mocaplift.calibrate import Calibration, Format, Source, open_source
 from mocaplift.calibrate.assemble import assemble, field, numbers
 from mocaplift.errors import CalibrationError
+from mocaplift.pickles import BoundedUnpickler
 from mocaplift.values import Camera
 
 NAME = "opencap"
@@ -33,9 +32,6 @@ _PATTERNS = ("*.pickle", "*.pkl", "Cam*/*.pickle", "Videos/Cam*/*.pickle")
 _KEYS = {"intrinsicMat", "rotation", "translation", "imageSize"}
 _OPTIONAL = {"distortion"}
 MOST_NUMBERS = 64
-# Objects that a file of a camera remembers for reuse, and the codes that do it.
-MOST_STORED = 10_000
-_STORES = {"PUT", "BINPUT", "LONG_BINPUT"}
 
 
 def recognizes(source: Source) -> bool:
@@ -90,7 +86,6 @@ def _table(path: Path, content: bytes) -> dict[str, Any]:
     if len(content) > MOST_BYTES:
         raise CalibrationError(f"{path} has {len(content)} bytes: too large for one camera of OpenCap")
     try:
-        _check_memo(content)
         table = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
     except CalibrationError as error:
         raise CalibrationError(f"{path}: {error}") from None
@@ -100,15 +95,6 @@ def _table(path: Path, content: bytes) -> dict[str, Any]:
     if not isinstance(table, dict) or not table.keys() >= _KEYS:
         raise CalibrationError(f"{path}: no camera of OpenCap; it should hold {', '.join(sorted(_KEYS))}")
     return {key: _plain(table[key], f"{path}: {key}") for key in _KEYS | (_OPTIONAL & table.keys())}
-
-
-def _check_memo(content: bytes) -> None:
-    """Raise CalibrationError for an absurd place in the memo: room would be made for all places before it."""
-    for code, argument, _ in pickletools.genops(content):
-        if code.name in _STORES and not 0 <= int(argument or 0) <= MOST_STORED:
-            raise CalibrationError(
-                "damaged, or no camera of OpenCap (it stores something at an absurd place)"
-            )
 
 
 class _Recorded:
@@ -200,7 +186,7 @@ _KNOWN = {
 }
 
 
-class _ArraysOnly(pickle.Unpickler):
+class _ArraysOnly(BoundedUnpickler):
     """An unpickler that makes tables, numbers, text and records of arrays; all else is an error."""
 
     def find_class(self, module: str, name: str) -> Any:

@@ -13,15 +13,14 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import Any
 
 from mocaplift.errors import WeightsError
+from mocaplift.pickles import BoundedUnpickler, Stream
 
-# Names that build tensors, arrays and plain containers; none of them can reach code by their arguments. Exact
+# Names that build tensors and arrays; none of them can reach code by their arguments. Exact
 # names and not packages: `torch.load` itself lives in torch, and `torch.storage._load_from_bytes` calls it.
 _ADMITTED = {
-    "builtins": {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object",
-                 "range", "set", "slice", "str", "tuple"},
     "collections": {"OrderedDict"},
     "_codecs": {"encode"},
     "torch": {"Size", "Tensor", "device"},
@@ -43,6 +42,9 @@ _INERT_PACKAGES = ("mmengine", "mmcv", "mmdet", "mmpose", "mmpretrain", "mmcls")
 # Plain helpers that the objects of those packages pickle.
 _INERT_NAMES = {("builtins", "getattr"), ("functools", "partial"), ("collections", "defaultdict")}
 _INERT_NAMES |= {("collections", "deque"), ("logging", "getLogger"), ("pathlib", "PosixPath")}
+# Plain containers too: `list(range(10**10))` would fill the memory, and weights lie in none of them.
+_PLAIN = "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple"
+_INERT_NAMES |= {("builtins", name) for name in _PLAIN.split()}
 
 
 class Inert:
@@ -75,7 +77,7 @@ class Inert:
         """Forget the value."""
 
 
-class RestrictedUnpickler(pickle.Unpickler):
+class RestrictedUnpickler(BoundedUnpickler):
     """An unpickler that reads tensors and arrays, blunts trainers' objects, and refuses all else.
 
     Raises:
@@ -108,7 +110,7 @@ class RestrictedUnpickler(pickle.Unpickler):
         return module == "numpy.dtypes" and bool(_NUMPY_DTYPE.fullmatch(name))
 
 
-def _load(file: IO[bytes], **options: Any) -> Any:
+def _load(file: Stream, **options: Any) -> Any:
     return RestrictedUnpickler(file, **options).load()
 
 

@@ -6,16 +6,16 @@ handful of array types, and stands something inert in for chumpy, reads them; wh
 
 from __future__ import annotations
 
-import pickle  # noqa: TID251 - the published format; `_ArraysOnly` admits arrays and nothing else
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from mocaplift.errors import WeightsError
 from mocaplift.layouts import SMPL24, SMPL_PARENTS
+from mocaplift.pickles import BoundedUnpickler, Stream
 
 # SMPL-H and SMPL-X have fingers where SMPL has its two hand joints; the joints before those are the same.
 SHARED_JOINTS = SMPL24.at("left_hand")
@@ -105,10 +105,10 @@ def _inert_object(*_: object) -> _Inert:
     return made
 
 
-class _ArraysOnly(pickle.Unpickler):
+class _ArraysOnly(BoundedUnpickler):
     """An unpickler that makes arrays, and inert objects for chumpy's and scipy's; all else is an error."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: Stream) -> None:
         super().__init__(file, encoding="latin1")
 
     def find_class(self, module: str, name: str) -> Any:

@@ -151,6 +151,26 @@ def test_objects_of_trainers_are_inert() -> None:
     assert isinstance(loaded, Inert)
 
 
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        # list(range(10**10)); and room in the memo for 2**31 objects.
+        b"\x80\x02cbuiltins\nlist\n(cbuiltins\nrange\n(L10000000000L\ntRtR.",
+        b"\x80\x02}r\xff\xff\xff\x7f.",
+    ],
+)
+def test_a_checkpoint_that_would_fill_the_memory_does_not(tmp_path: Path, bomb: bytes) -> None:
+    path = tmp_path / "bomb.pth"
+    torch.save({"state_dict": weights()}, path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, bomb if name.endswith("data.pkl") else content)
+    with pytest.raises(WeightsError, match=r"bomb\.pth: (damaged|holds no weights)"):
+        read_checkpoint(path)
+
+
 @pytest.mark.parametrize("size", [0, 10, 700])
 def test_damaged_checkpoints_are_named(tmp_path: Path, size: int) -> None:
     path = tmp_path / "cut.pth"

@@ -139,6 +139,13 @@ def test_an_array_that_asks_for_a_terabyte_gets_none(tmp_path):
         load_smpl_model(path)
 
 
+def test_a_number_for_reuse_takes_no_room(tmp_path):
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"\x80\x02}r\xff\xff\xff\x7f.")
+    with pytest.raises(WeightsError, match="absurd place"):
+        load_smpl_model(path)
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
