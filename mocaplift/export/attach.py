@@ -44,6 +44,8 @@ _LIMBS = {
     ("elbow", "wrist"): (1.0, 0.0, 0.0),
     ("wrist", "hand"): (1.0, 0.0, 0.0),
 }
+# A bone shorter than this (m) has no direction.
+SHORTEST_BONE = 1e-9
 _ARM = ("shoulder", "elbow", "wrist", "hand")
 
 
@@ -130,7 +132,8 @@ def _rest_turns(skeleton: Skeleton, template: Template) -> Float[np.ndarray, "J 
             direction = np.array(along) * (sign, 1.0, 1.0)
             if joint in _ARM:
                 direction = rotate(hang, direction)
-            turns[at] = from_two_vectors(direction, skeleton.offsets[to])
+            if np.linalg.norm(skeleton.offsets[to]) > SHORTEST_BONE:
+                turns[at] = from_two_vectors(direction, skeleton.offsets[to])
     return turns
 
 
@@ -185,7 +188,7 @@ def _twisted(between: Between, posed: _Posed) -> Float[np.ndarray, "T 4"]:
     before = posed.turned[:, start]
     turn = multiply(conjugate(before), posed.turned[:, end])
     line = posed.rest[end] - posed.rest[start]
-    axis = line / np.linalg.norm(line)
+    axis = line / max(float(np.linalg.norm(line)), SHORTEST_BONE)
     angle = np.unwrap(2 * np.arctan2(turn[:, 1:] @ axis, turn[:, 0]), period=2 * np.pi)
     angle -= 2 * np.pi * np.round(angle[0] / (2 * np.pi))
     return multiply(before, from_rotvec(between.twist * angle[:, None] * axis))
@@ -214,7 +217,8 @@ def _axes(
         end = ends[position] if child is None else places[child]
         # The end of a bone goes on as the bone does.
         line = places[position] - places[parents[position]] if end is None else end - places[position]
-        axes[position] = multiply(from_two_vectors(rotate(axes[position], own), line), axes[position])
+        if np.linalg.norm(line) > SHORTEST_BONE:
+            axes[position] = multiply(from_two_vectors(rotate(axes[position], own), line), axes[position])
     return axes
 
 

@@ -31,7 +31,6 @@ FINEST_RATE = 1_000_000
 # Neighbours farther apart than this are joined by the shortest arc: the cubic through their components leaves the
 # sphere too far there.
 WIDEST_CUBIC = np.radians(60.0)
-HALF_WAY = 0.5
 
 
 def exact_rate(fps: float | Fraction) -> Fraction | float:
@@ -109,8 +108,9 @@ def turns_at(at: Moments, turns: Float[np.ndarray, "T J 4"]) -> Float[np.ndarray
 
 
 def contacts_at(at: Moments, contacts: Bool[np.ndarray, "T F"]) -> Bool[np.ndarray, "N F"]:
-    """Return the contacts of the nearest frames."""
-    return contacts[at.first + (at.part >= HALF_WAY)]
+    """Return what stands at the frames before and after: between them it stands if it does at both."""
+    part = at.part[:, None]
+    return (contacts[at.first] | (part == 1)) & (contacts[at.first + 1] | (part == 0))
 
 
 def _fraction(fps: Fraction | float) -> Fraction:

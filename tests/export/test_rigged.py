@@ -264,6 +264,39 @@ def test_a_template_needs_its_joints_and_options_must_be_known():
         rig(replace(motion, rotations=motion.rotations[:0], root=motion.root[:0]), ExportOptions())
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    template=st.sampled_from(sorted(TEMPLATES)),
+    root=st.sampled_from(["hips", "floor"]),
+    proportions=st.sampled_from(["actor", "template"]),
+    fps=st.sampled_from(["source", "24", "29.97", "120"]),
+    in_place=st.booleans(),
+    rest_frame=st.booleans(),
+    frames=st.integers(1, 5),
+)
+def test_any_choice_makes_whole_bones(frames, **said):
+    rigged = rig(walker(frames).motion, ExportOptions(**said))
+    count = len(rigged.names)
+    assert all(parent < bone for bone, parent in enumerate(rigged.parents)) and rigged.parents.count(-1) == 1
+    assert (
+        rigged.offsets.shape == (count, 3) and rigged.rest.shape == (count, 4) and len(rigged.joints) == count
+    )
+    assert rigged.rotations.shape == (len(rigged), count, 4)
+    assert {place.shape for place in rigged.places.values()} == {(len(rigged), 3)}
+    assert set(rigged.tips) <= set(range(count)) - set(rigged.parents)
+    np.testing.assert_allclose(np.linalg.norm(rigged.rotations, axis=-1), 1.0, atol=1e-9)
+    assert np.isfinite(rigged.world()[0]).all()
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES))
+def test_bones_without_length_are_no_trouble(name):
+    walk = walker(3).motion
+    offsets = walk.skeleton.offsets.copy()
+    offsets[SMPL24.index("head", "left_hand", "right_hand", "left_wrist", "spine2")] = 0.0
+    motion = replace(walk, skeleton=replace(walk.skeleton, offsets=offsets))
+    assert _worst(motion, rig(motion, ExportOptions(template=name))) < 1e-9
+
+
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_every_preset_has_its_steps_and_writes(name):
     assert set(GUIDES) == set(PRESETS)
