@@ -28,6 +28,7 @@ from mocaplift.train.mpl_network import student_log_likelihood, weights_of
 from mocaplift.weights import save_arrays
 
 KIND = "direct"
+FEWEST_FRAMES = 4  # of a short window
 TINY = 1e-6  # m, keeps the slope of a length at zero finite
 
 
@@ -35,7 +36,8 @@ TINY = 1e-6  # m, keeps the slope of a length at zero finite
 class DirectTraining:
     """How the direct lifter is trained."""
 
-    batch: int = 48  # windows of `network.frames`
+    batch: int = 32  # windows of `network.frames`
+    short_share: float = 0.08  # of the batches: shorter windows
     validation: int = 384  # windows of recordings as they are
     speed_weight: float = 0.5
     depth_weight: float = 0.4
@@ -46,7 +48,7 @@ class DirectTraining:
     tail: float = 4.0
     seed: int = 11
     network: DirectConfig = field(default_factory=DirectConfig)
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=7000, rate=1e-3, warmup=200))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=9000, rate=1e-3, warmup=200))
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +94,9 @@ def train_direct(
 
     def draw(step: int) -> Batch:
         rng = np.random.default_rng((config.seed, step))
-        return Batch.of(sampler.draw(rng, config.batch, network.frames, network.fps), device)
+        is_short = rng.random() < config.short_share
+        frames = int(rng.integers(FEWEST_FRAMES, network.frames)) if is_short else network.frames
+        return Batch.of(sampler.draw(rng, config.batch, frames, network.fps), device)
 
     torch.manual_seed(config.seed)
     module = DirectModule(network).to(device)

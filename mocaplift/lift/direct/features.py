@@ -35,7 +35,7 @@ FARTHEST = 2.5
 SCALE_RANGE = (0.02, 2.0)
 USUAL_SCALE = 0.25  # 1/m: a person 4 m away
 NEAREST_DEPTH = 0.1  # m
-# Of each joint: place 2, error, whether it was seen. Of the frame: its middle 2, scale 3, elevation 2, if anything.
+# Of each joint: place 2, error, if seen. Of the frame: its middle 2, scale 3, elevation 2, if anything was seen.
 NUM_JOINT, NUM_FRAME = 4, 8
 NUM_FEATURES = NUM_JOINT * len(BODY21) + NUM_FRAME
 

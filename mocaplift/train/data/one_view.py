@@ -32,6 +32,8 @@ LYING = 0.08  # m above the floor of the lowest joint of a tilted body
 LEVEL_ERROR, LEVEL_SHARE = np.radians(3.0), 0.5
 # Windows whose confidences say nothing: other detectors mean other things by theirs.
 PLAIN_SHARE, PLAIN_CONF = 0.15, 0.6
+# Whoever walks up to the camera and past it (m) is in no window; others of the batch are there twice.
+NEAREST = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +116,11 @@ class OneViewSampler:
         sigma = expected_error(np.where(plain, PLAIN_CONF, conf), BODY21) * SIGMA_PER_MEDIAN
         told = features(direction, np.where(conf > 0, sigma, np.inf))
         local = truth @ np.swapaxes(told.axes, -1, -2)[:, None]
-        return OneView(told, (local / size_of(truth)[:, None, None, None]).astype(np.float32))
+        local = (local / size_of(truth)[:, None, None, None]).astype(np.float32)
+        before = local[:, :, HIPS, 2].min(axis=(1, 2)) > NEAREST
+        kept = np.resize(np.flatnonzero(before), count)
+        chosen = Features(told.told[kept], told.plane[kept], told.scale[kept], told.axes[kept])
+        return OneView(chosen, local[kept])
 
 
 def size_of(xyz: Float[np.ndarray, "N T 21 3"]) -> Float[np.ndarray, "N"]:
