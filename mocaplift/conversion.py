@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from dataclasses import replace
 
 import numpy as np
 
 from mocaplift.errors import InvalidData
-from mocaplift.export import ExportOptions, Rigged
-from mocaplift.export.rigged import Exportable, without_rest_axes
+from mocaplift.export import Exportable, ExportOptions, Rigged
+from mocaplift.export.rigged import adapted, is_carried, without_rest_axes
+from mocaplift.export.templates.tips import continued
+from mocaplift.layouts import SMPL24
 from mocaplift.reading.ours import on_our_skeleton
 from mocaplift.reading.recording import Recording
-from mocaplift.rotations import make_continuous
-from mocaplift.values import Layout, Skeleton, SkeletonMotion
+from mocaplift.rotations import conjugate, make_continuous, rotate
+from mocaplift.values import Capture, Layout, Skeleton, SkeletonMotion
 
 # Formats that need the joints of a person, whatever else is asked for.
 NEED_OUR_JOINTS = (".smpl.npz", ".angles.csv")
-BONES_OR_POINTS = (".bvh", ".fbx", ".glb", ".trc", ".c3d")
 # A bone whose length changes by less than this (m) over time does not change: text files round.
 SAME_LENGTH = 1e-4
-# Options that need a motion and not bones as they are.
-_CHANGES: Mapping[str, object] = {"fps": "source", "in_place": False, "root": "hips"}
+# What no format of text can hold in a name: blanks end it, braces open and close a joint.
+_MARKS = re.compile(r"[\s{}\x00-\x1f]+")
 
 
-def converted(
-    recording: Recording, suffix: str, options: ExportOptions, *, keep: bool
-) -> tuple[Exportable, ExportOptions]:
-    """Return what is exported for a format, and with which options.
+def converted(recording: Recording, suffix: str, options: ExportOptions, *, keep: bool) -> Exportable:
+    """Return what is exported for a format.
 
     With `keep` a foreign skeleton keeps its names, hierarchy and rest pose; without, it is brought onto the rig
     that the options name, by its joints. Motions of ours are on every rig already.
@@ -36,29 +35,42 @@ def converted(
         InvalidData: the format or the rig needs joints that were not found by name, or bones change their length
             where the format cannot say so.
     """
-    if recording.value is not None:
-        return recording.value, options
+    value = recording.value
+    if value is not None and _skeleton(value).layout.joints == SMPL24.joints:
+        return value
     if suffix in NEED_OUR_JOINTS or not keep or options.proportions == "template" or options.mesh:
-        return on_our_skeleton(recording.rigged, recording.joints), options
-    rigged = with_distinct_names(recording.rigged)
-    is_as_it_is = all(getattr(options, name) == usual for name, usual in _CHANGES.items())
-    if suffix in BONES_OR_POINTS and is_as_it_is:
-        return rigged, options
-    return own_motion(rigged), replace(options, template="smpl")
+        return on_our_skeleton(recording.rigged, recording.joints)
+    known = {bone: joint for joint, bone in recording.joints.items()}
+    joints = tuple(known.get(bone) for bone in range(len(recording.rigged.names)))
+    rigged = with_tips(with_plain_names(replace(recording.rigged, joints=joints)))
+    return own_motion(adapted(rigged, replace(options, root="hips"))) if suffix == ".npz" else rigged
 
 
-def with_distinct_names(rigged: Rigged) -> Rigged:
-    """Return the same bones with a number behind every name that was there before."""
+def _skeleton(value: Capture | SkeletonMotion) -> Skeleton:
+    return (value.motion if isinstance(value, Capture) else value).skeleton
+
+
+def with_plain_names(rigged: Rigged) -> Rigged:
+    """Return the same bones with _ for blanks and braces, and a number behind every name that was there before."""
     taken: set[str] = set()
     names = []
     for name in rigged.names:
-        free, number = name, 1
+        plain, number = _MARKS.sub("_", name.strip()) or "bone", 1
+        free = plain
         while free in taken:
             number += 1
-            free = f"{name}_{number}"
+            free = f"{plain}_{number}"
         taken.add(free)
         names.append(free)
     return replace(rigged, names=tuple(names))
+
+
+def with_tips(rigged: Rigged) -> Rigged:
+    """Return the same bones; those without children and without a tip go on straight, as BVH wants an end."""
+    tips = dict(rigged.tips)
+    for bone in set(range(len(rigged.names))) - set(rigged.parents) - set(tips):
+        tips[bone] = rotate(conjugate(rigged.rest[bone]), continued(rigged.offsets[bone]))
+    return replace(rigged, tips=tips)
 
 
 def own_motion(rigged: Rigged) -> SkeletonMotion:
@@ -69,7 +81,7 @@ def own_motion(rigged: Rigged) -> SkeletonMotion:
     Raises:
         InvalidData: a bone changes its length.
     """
-    rigged = without_rest_axes(_without_carrier(rigged))
+    rigged = without_rest_axes(_without_carrier(rigged) if is_carried(rigged) else rigged)
     offsets = rigged.offsets.copy()
     offsets[0] = 0.0
     for bone, place in rigged.places.items():
@@ -87,9 +99,7 @@ def own_motion(rigged: Rigged) -> SkeletonMotion:
 
 
 def _without_carrier(rigged: Rigged) -> Rigged:
-    """Return the rig without a root whose only child moves away from it."""
-    if 1 not in rigged.places or rigged.parents.count(0) != 1:
-        return rigged
+    """Return the rig without its root, whose only child moves away from it."""
     xyz, turned = rigged.world()
     rest, axes = rigged.rest_world()
     bones = range(1, len(rigged.names))

@@ -74,12 +74,13 @@ def convert(
     if output.exists() and not overwrite:
         raise OutputError(f"{output} is there already; give --overwrite to replace it, or another -o")
     recording = read_recording(file, unit=from_unit, up=from_up, height=height, fps=from_fps)
-    value, options = converted(recording, suffix, options, keep=keep)
+    value = converted(recording, suffix, options, keep=keep)
     export(value, output, options, inputs=[file])
     rigged = recording.rigged
+    guessed = "" if recording.is_stated else f", unit {recording.unit}, +{recording.up.upper()} up"
     click.echo(
-        f"read {file}: {recording.format}, {len(rigged)} frames at {float(rigged.fps):g} fps, "
-        f"{len(rigged.names)} bones, unit {recording.unit}, +{recording.up.upper()} up"
+        f"read {file}: {recording.format}, {len(rigged)} frames at {float(rigged.fps):.6g} fps, "
+        f"{len(rigged.names)} bones{guessed}"
     )
     for note in recording.notes:
         click.echo(f"note: {note}")

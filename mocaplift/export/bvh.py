@@ -53,7 +53,7 @@ def encode(rigged: Rigged, options: ExportOptions) -> bytes:
     ]
     row = " ".join([_NUMBER] * frames.shape[1])
     lines.extend(row % tuple(frame) for frame in frames.tolist())
-    return ("\n".join(lines) + "\n").encode("ascii")
+    return ("\n".join(lines) + "\n").encode("utf-8")
 
 
 def _depth_first(parents: tuple[int, ...]) -> list[int]:

@@ -7,6 +7,7 @@ motions have their joints under their own names.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from jaxtyping import Float
 
 from mocaplift import kinematics
 from mocaplift.export.presets import ExportOptions
-from mocaplift.export.rigged import Exportable, Rigged, prepared
+from mocaplift.export.rigged import Exportable, Rigged, adapted, prepared
 from mocaplift.export.timing import exact_rate
 from mocaplift.layouts import BODY21, SMPL24
 from mocaplift.values import SkeletonMotion
@@ -40,7 +41,8 @@ def markers_of(value: Exportable, options: ExportOptions) -> Markers:
         InvalidData: the motion has no frames.
     """
     if isinstance(value, Rigged):
-        return Markers(_without_blanks(value.names), value.world()[0], value.fps)
+        rigged = adapted(value, replace(options, root="hips"))
+        return Markers(_without_blanks(rigged.names), rigged.world()[0], rigged.fps)
     motion, _ = prepared(value, options)
     joints, own = motion.skeleton.layout.joints, kinematics.joints_of(motion).xyz
     keypoints = _keypoints(motion)

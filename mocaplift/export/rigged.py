@@ -83,7 +83,7 @@ def rig(value: Exportable, options: ExportOptions) -> Rigged:
         InvalidData: the skeleton lacks joints that the template needs, or the motion has no frames.
     """
     if isinstance(value, Rigged):
-        made = _adapted(value, options)
+        made = adapted(value, options)
     else:
         template = template_named(options.template)
         motion, contacts = prepared(value, options)
@@ -125,8 +125,12 @@ def prepared(
     return (replace(motion, root=on_the_spot(motion.root)) if options.in_place else motion), contacts
 
 
-def _adapted(rigged: Rigged, options: ExportOptions) -> Rigged:
-    """Return a motion that is on bones of its own at the rate and in the place that the options ask for."""
+def adapted(rigged: Rigged, options: ExportOptions) -> Rigged:
+    """Return a motion that is on bones of its own at the rate, in the place and with the root that are asked for.
+
+    Raises:
+        ConfigError: the rate is unknown.
+    """
     want = rate_named(options.fps, rigged.fps)
     at = moments(len(rigged), rigged.fps, want)
     if at is not None:
@@ -138,9 +142,28 @@ def _adapted(rigged: Rigged, options: ExportOptions) -> Rigged:
             fps=want,
             contacts=None if contacts is None else contacts_at(at, contacts),
         )
-    if options.in_place and 0 in rigged.places:
-        rigged = replace(rigged, places=dict(rigged.places) | {0: on_the_spot(rigged.places[0])}, camera=None)
+    if options.in_place:
+        rigged = _kept_in_place(rigged)
+    # Where a bone carries the one below it, the path has a bone of its own already.
+    if options.root == "floor" and not is_carried(rigged):
+        template = template_named(options.template)
+        while template.root in rigged.names:
+            template = replace(template, root=f"{template.root}_")
+        rigged = carried(rigged, template, options.root)
     return rigged
+
+
+def is_carried(rigged: Rigged) -> bool:
+    """Tell whether the first bone only carries the next, which moves as well."""
+    return 1 in rigged.places and rigged.parents.count(0) == 1
+
+
+def _kept_in_place(rigged: Rigged) -> Rigged:
+    spot = dict(rigged.places) | {0: on_the_spot(rigged.places[0])}
+    if is_carried(rigged):
+        xyz, turned = rigged.world()
+        spot[1] = rotate(conjugate(turned[:, 0]), on_the_spot(xyz[:, 1]) - spot[0])
+    return replace(rigged, places=spot, camera=None)
 
 
 def _camera_of(value: Capture | SkeletonMotion, options: ExportOptions) -> Camera | None:

@@ -16,6 +16,7 @@ from mocaplift.export.rigged import Rigged
 from mocaplift.export.templates import tip_offsets
 from mocaplift.export.timing import exact_rate
 from mocaplift.layouts import SMPL24
+from mocaplift.reading.bvh import MAX_DEPTH, MAX_JOINTS, read_bvh
 from mocaplift.reading.recording import Recording, settled
 from mocaplift.rotations import IDENTITY, make_continuous
 from mocaplift.values import Capture, SkeletonMotion
@@ -54,9 +55,21 @@ def read_recording(
     except (ValueError, ArithmeticError, LookupError, TypeError, MemoryError, RecursionError) as error:
         # A hostile file may get past the checks of a reader; it must not look like a bug of ours.
         raise InvalidData(f"{path}: damaged ({error!r})") from error
+    _check_tree(recording.rigged, path)
     if recording.is_stated:
         return recording
     return settled(recording, unit=unit, up=up, height=height)
+
+
+def _check_tree(rigged: Rigged, path: Path) -> None:
+    """Raise InvalidData for more bones, or deeper ones, than any body has."""
+    depths: list[int] = []
+    for parent in rigged.parents:
+        depths.append(depths[parent] + 1 if parent >= 0 else 1)
+    if len(depths) > MAX_JOINTS or max(depths) > MAX_DEPTH:
+        raise InvalidData(
+            f"{path}: has {len(depths)} bones in {max(depths)} generations; up to {MAX_JOINTS} in {MAX_DEPTH} are read"
+        )
 
 
 def _head(path: Path) -> bytes:
@@ -86,8 +99,6 @@ def _reader(head: bytes, path: Path) -> Callable[[Path, float | None], Recording
 
 
 def _read_bvh(path: Path, fps: float | None) -> Recording:
-    from mocaplift.reading.bvh import read_bvh
-
     file = read_bvh(path)
     still = np.tile(IDENTITY, (len(file.names), 1))
     offsets = file.offsets.copy()

@@ -37,7 +37,7 @@ def tip_offsets(skeleton: Skeleton) -> dict[int, Float[np.ndarray, "3"]]:
             direction, share = _TIPS[joint]
             tips[position] = np.array(direction) * share * scale
         else:
-            tips[position] = _continued(skeleton.offsets[position])
+            tips[position] = continued(skeleton.offsets[position])
     return tips
 
 
@@ -53,7 +53,8 @@ def _leg_length(skeleton: Skeleton) -> float | None:
     return float(lengths.sum() / 2) if len(legs) == 4 and lengths.min() > 0 else None
 
 
-def _continued(offset: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
+def continued(offset: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
+    """Return where a bone of unknown kind ends that begins at this offset from its parent (m, same axes)."""
     length = float(np.linalg.norm(offset))
     direction = offset / length if length > 0 else np.array([0.0, 1.0, 0.0])
     return direction * max(length / 2, SHORTEST_TIP)
