@@ -152,8 +152,8 @@ def losses(module: nn.Module, batch: Batch, config: DirectTraining) -> dict[str,
 def measure(module: nn.Module, validation: list[Batch]) -> dict[str, float]:
     """Return errors on held-out windows: joints about the hips, the hips' path, and the slope of its depth.
 
-    `mpjpe` and `t_root` in mm (path less its mean, length of the error), `depth` in per cent; `gain` is the slope
-    of the found on the true depth about each window's mean.
+    `mpjpe` and `t_root` in mm (path less its mean, length of the error), `away` is the depth's error in per cent,
+    `gain` the slope of the found on the true depth about each window's mean.
     """
     joint, path, depth, product, square = [], [], [], 0.0, 0.0
     for batch in validation:
@@ -169,7 +169,7 @@ def measure(module: nn.Module, validation: list[Batch]) -> dict[str, float]:
         square += float(true_course[..., 2].square().sum())
     means = [float(torch.stack(each).mean()) for each in (joint, path, depth)]
     return {
-        "mpjpe": 1000 * means[0], "t_root": 1000 * means[1], "depth": 100 * means[2], "gain": product / square,
+        "mpjpe": 1000 * means[0], "t_root": 1000 * means[1], "away": 100 * means[2], "gain": product / square,
     }  # fmt: skip
 
 

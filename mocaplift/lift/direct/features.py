@@ -117,6 +117,14 @@ def points(
     return np.concatenate([across, depth[..., None]], axis=-1)
 
 
+def mirrored(told: Float[np.ndarray, "*lead T F"]) -> Float[np.ndarray, "*lead T F"]:
+    """Return what is told of the mirror images: left and right exchanged, x flipped."""
+    joints = told[..., :-NUM_FRAME].reshape(*told.shape[:-1], len(BODY21), NUM_JOINT)
+    joints = joints[..., list(BODY21.mirror), :] * np.array([-1, 1, 1, 1], dtype=told.dtype)
+    frame = told[..., -NUM_FRAME:] * np.array([-1] + [1] * (NUM_FRAME - 1), dtype=told.dtype)
+    return np.concatenate([joints.reshape(*told.shape[:-1], -1), frame], axis=-1)
+
+
 def _looking_at(ahead: Float[np.ndarray, "*lead 3"]) -> Float[np.ndarray, "*lead 3 3"]:
     """Return right, down and ahead of an upright camera that looks that way; anywhere if there is no way."""
     length = np.linalg.norm(ahead, axis=-1, keepdims=True)
