@@ -48,7 +48,7 @@ def carried(rigged: Rigged, template: Template, root: str) -> Rigged:
         offsets=offsets,
         rest=np.concatenate([axes[None], rest]),
         rotations=np.concatenate([np.broadcast_to(axes, (frames, 1, 4)), rotations], axis=1),
-        places={0: path, 1: hips},
+        places={bone + 1: place for bone, place in rigged.places.items()} | {0: path, 1: hips},
         joints=(None, *rigged.joints),
         tips={bone + 1: tip for bone, tip in rigged.tips.items()},
     )

@@ -1,31 +1,41 @@
-"""What ufbx, a reader that we did not write, sees in an FBX file. Run as a script: in.fbx out.json times...
+"""What ufbx, a reader that we did not write, sees in an FBX file.
 
-In a process of its own: version 0.0.5 of the Python binding crashes when its objects are freed, so they are all
-kept, and the process ends without freeing anything.
+It reads in a process of its own, one for all files: version 0.0.5 of the Python binding crashes when its objects
+are freed, so they are all kept, and the process ends without freeing anything.
 """
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
 USER = 2  # ufbx.PropFlags.USER_DEFINED
 _KEPT: list[object] = []
 
 
-def seen(path: Path, times: list[float]) -> dict:
+def seen(path: Path, times: Sequence[float]) -> dict:
     """Return what ufbx sees in the file, and where nodes are at these times (s)."""
-    result = path.with_suffix(".seen.json")
-    asked = path.with_suffix(".times.json")
-    asked.write_text(json.dumps(list(map(float, times))))
-    done = subprocess.run(
-        [sys.executable, __file__, str(path), str(result), str(asked)],
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(result.read_text())
+    reader = _reader()
+    reader.stdin.write(json.dumps([str(path), [float(time) for time in times]]) + "\n")
+    reader.stdin.flush()
+    answer = reader.stdout.readline()
+    if not answer:
+        _reader.cache_clear()
+        raise AssertionError(f"the process that reads {path} with ufbx broke down")
+    found = json.loads(answer)
+    assert "error" not in found, found["error"]
+    return found
+
+
+@cache
+def _reader() -> subprocess.Popen:
+    """Return the process that reads; it ends when nobody asks any more."""
+    return subprocess.Popen(
+        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def _kept(thing):
@@ -116,8 +126,8 @@ def _curves(scene) -> list[dict]:
     return found
 
 
-def main(source: str, target: str, asked: str) -> None:
-    """Read the file, sample it, write JSON."""
+def look(source: str, times: list[float]) -> dict:
+    """Read the file and sample it."""
     import ufbx
 
     scene = _kept(ufbx.load_file(source))
@@ -125,7 +135,7 @@ def main(source: str, target: str, asked: str) -> None:
     nodes = _all(scene.nodes)
     stacks = _all(scene.anim_stacks)
     frames = []
-    for time in json.loads(Path(asked).read_text()):
+    for time in times:
         moved = _kept(ufbx.evaluate_scene(scene, anim, time))
         frames.append([list(node.node_to_world.c3) for node in _all(moved.nodes)])
     poses = []
@@ -133,7 +143,7 @@ def main(source: str, target: str, asked: str) -> None:
         bones = _all(pose.bone_poses)
         poses.append([[_kept(bone.bone_node).name, _matrix(bone.bone_to_world)] for bone in bones])
     axes = _kept(settings.axes)
-    result = {
+    return {
         "warnings": [warning.description for warning in _all(metadata.warnings)],
         "version": metadata.version,
         "creator": metadata.creator,
@@ -149,10 +159,19 @@ def main(source: str, target: str, asked: str) -> None:
         "cameras": [_camera(camera) for camera in _all(scene.cameras)],
         "meshes": [_mesh(mesh) for mesh in _all(scene.meshes)],
     }
-    Path(target).write_text(json.dumps(result))
-    sys.stdout.flush()
+
+
+def main() -> None:
+    """Answer every line [path, times] with a line of JSON."""
+    for line in sys.stdin:
+        try:
+            answer = look(*json.loads(line))
+        except Exception as error:
+            answer = {"error": repr(error)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
     os._exit(0)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main()
