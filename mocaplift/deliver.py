@@ -1,4 +1,4 @@
-"""One job from videos to files: capture, export, overlays, report."""
+"""One job from videos to files: capture, export, overlays, page, report."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mocaplift
-from mocaplift import detect, export, lift, overlay, pipeline, report, resume, weights
+from mocaplift import detect, export, lift, overlay, pipeline, report, resume, viewer, weights
 from mocaplift.batch import Progress, Status, Work
 from mocaplift.calibrate import Calibration, read_calibration
 from mocaplift.files import check_folder
@@ -106,6 +106,11 @@ def _deliver(
         for view, path in enumerate(job.overlays(person)):
             with _added(seconds, "overlay"):
                 overlay.draw(capture, path, view=view, progress=partial(progress, _stage_of(job, view)))
+        for path in job.pages(person):
+            with _added(seconds, "viewer"):
+                viewer.write(
+                    capture, path, title=job.take.short, facts=facts, progress=partial(progress, "viewer")
+                )
     except Exception:
         if not any(path.exists() for path in files):
             place.unlink(missing_ok=True)

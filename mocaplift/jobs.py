@@ -15,6 +15,7 @@ from mocaplift.takes import OVERLAY_ENDING, VIDEO_SUFFIXES, Take, take_of
 _STAGES = frozenset({".keypoints", ".lifted", ".motion"})
 REPORT_SUFFIX = ".report.json"
 OVERLAY_SUFFIX = ".mp4"
+PAGE_SUFFIX = ".html"
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Job:
 
     Every result is named `stem` + suffix, or `stem_p3` + suffix where several people are captured and this is
     number 3. `overlay` is the stem of the overlay video, None for none; several cameras have one each, named
-    `overlay` + `.cam1.overlay.mp4`.
+    `overlay` + `.cam1.overlay.mp4`. `page` is the stem of the viewer's page, None for none.
     """
 
     take: Take
@@ -31,6 +32,7 @@ class Job:
     suffixes: tuple[str, ...]
     overlay: Path | None = None
     is_per_person: bool = False
+    page: Path | None = None
 
     def results(self, person: int) -> dict[str, Path]:
         """Return the motion files to write for a person: export suffix to path."""
@@ -44,9 +46,13 @@ class Job:
         mark = self._mark(person)
         return [appended(self.overlay, mark + ending) for ending in self._overlay_endings()]
 
+    def pages(self, person: int) -> list[Path]:
+        """Return the viewer's page to write for a person, or none where none is wanted."""
+        return [] if self.page is None else [appended(self.page, self._mark(person) + PAGE_SUFFIX)]
+
     def files(self, person: int) -> list[Path]:
         """Return everything to write for a person but the report."""
-        return [*self.results(person).values(), *self.overlays(person)]
+        return [*self.results(person).values(), *self.overlays(person), *self.pages(person)]
 
     def report(self, person: int) -> Path:
         """Return where the report of a person goes."""
@@ -66,6 +72,8 @@ class Job:
         named = [(self.stem, suffix) for suffix in self.suffixes]
         if self.overlay is not None:
             named += [(self.overlay, ending) for ending in self._overlay_endings()]
+        if self.page is not None:
+            named += [(self.page, PAGE_SUFFIX)]
         patterns = [glob.escape(str(stem)) + "_p*" + glob.escape(ending) for stem, ending in named]
         return sorted(Path(path) for pattern in patterns for path in glob.glob(pattern))
 
@@ -114,6 +122,7 @@ def plan(
     suffixes: Collection[str],
     *,
     overlay: str | None = None,
+    page: str | None = None,
     is_per_person: bool = False,
 ) -> list[Job]:
     """Return what to make of each take and where.
@@ -124,6 +133,7 @@ def plan(
         formats: names of formats; none means BVH, or what the output's suffix says.
         suffixes: the export suffixes there are.
         overlay: a .mp4 file (for one take only) or a folder, for videos with the result drawn in.
+        page: an .html file (for one take only) or a folder, for the viewer's pages.
         is_per_person: whether results carry the person's number.
 
     Raises:
@@ -132,21 +142,26 @@ def plan(
     """
     chosen = choose_formats(formats, suffixes)
     target, own_suffix = _parse_output(output, suffixes)
+    drawn, is_video = _parse_place(overlay, "--overlay", "overlays", OVERLAY_SUFFIX)
+    shown, is_page = _parse_place(page, "--viewer", "pages", PAGE_SUFFIX)
     what = "videos" if all(len(take.clips) == 1 for take in takes) else "takes"
-    if own_suffix and len(takes) > 1:
-        raise ConfigError(f"{output} is one file, but there are {len(takes)} {what}; give a folder to -o")
+    for given, flag, is_one in (
+        (output, "-o", own_suffix),
+        (overlay, "--overlay", is_video),
+        (page, "--viewer", is_page),
+    ):
+        if is_one and len(takes) > 1:
+            raise ConfigError(
+                f"{given} is one file, but there are {len(takes)} {what}; give a folder to {flag}"
+            )
     chosen = tuple(dict.fromkeys(([own_suffix] if own_suffix else []) + list(chosen))) or (".bvh",)
-    drawn, is_video = _parse_overlay(overlay)
-    if is_video and len(takes) > 1:
-        raise ConfigError(
-            f"{overlay} is one file, but there are {len(takes)} {what}; give a folder to --overlay"
-        )
-    names = _distinct_names(takes, is_flat=target is not None or drawn is not None)
+    names = _distinct_names(takes, is_flat=any(place is not None for place in (target, drawn, shown)))
     jobs = []
     for take, name in zip(takes, names, strict=True):
         stem = target if own_suffix and target else (target or take.folder) / name
         above = None if drawn is None else _overlay_stem(take, drawn if is_video else drawn / name, is_video)
-        job = Job(take, stem, chosen, above, is_per_person)
+        leaf = shown if shown is None or is_page else shown / name
+        job = Job(take, stem, chosen, above, is_per_person, leaf)
         _refuse_input(job)
         jobs.append(job)
     return jobs
@@ -221,15 +236,15 @@ def _parse_output(output: str | None, suffixes: Collection[str]) -> tuple[Path |
     return path, ""
 
 
-def _parse_overlay(overlay: str | None) -> tuple[Path | None, bool]:
-    """Return where overlays go and whether that is the stem of one video."""
-    if overlay is None:
+def _parse_place(given: str | None, flag: str, kind: str, suffix: str) -> tuple[Path | None, bool]:
+    """Return where files of one kind go, and whether that is the stem of a single one."""
+    if given is None:
         return None, False
-    path = Path(overlay)
-    if path.suffix.lower() == OVERLAY_SUFFIX and not path.is_dir():
+    path = Path(given)
+    if path.suffix.lower() == suffix and not path.is_dir():
         return path.with_suffix(""), True
-    if path.suffix and not path.is_dir() and not overlay.endswith(("/", os.sep)):
-        raise UnsupportedFormat(f"--overlay {overlay}: overlays are written as {OVERLAY_SUFFIX} videos")
+    if path.suffix and not path.is_dir() and not given.endswith(("/", os.sep)):
+        raise UnsupportedFormat(f"{flag} {given}: {kind} are written as {suffix} files")
     return path, False
 
 

@@ -75,25 +75,34 @@ def draw(
     if path.exists() and clip.path.exists() and path.samefile(clip.path):
         raise OutputError(f"the overlay would replace the video {clip.path}; choose another name for it")
     total = min(clip.frames, len(capture.motion.root))
-    shrink = min(1.0, LARGEST_SIDE / max(clip.size))
-    size = (max(1, round(clip.size[0] * shrink)), max(1, round(clip.size[1] * shrink)))
+    size = shrunk(clip.size, LARGEST_SIDE)
     scene = _scene(capture, view, size)
     with (
-        closing(_pictures(clip, size, total)) as pictures,
+        closing(pictures(clip, size, total)) as decoded,
         video.write(path, video.playing_fps(clip), size) as append,
     ):
-        for index, picture in enumerate(pictures):
+        for index, picture in enumerate(decoded):
             append(_drawn(picture, scene, index))
             if progress is not None:
                 progress(index + 1, total)
 
 
-def _pictures(
+def shrunk(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """Return a size in pixels, shrunk in proportion where its longer side exceeds so many."""
+    factor = min(1.0, longest / max(size))
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def pictures(
     clip: Clip, size: tuple[int, int], total: int
 ) -> Generator[UInt8[np.ndarray, "H W 3"], None, None]:
     """Yield as many pictures of a clip as asked for, grey ones before its video begins and after it has ended.
 
-    A clip that was put on the clock of several cameras may start before 0 and end after its file does.
+    They are of this size (width, height), which is a `shrunk` one of the clip's. A clip that was put on the clock
+    of several cameras may start before 0 and end after its file does.
+
+    Raises:
+        VideoError: the clip cannot be read any more.
     """
     nothing = np.full((size[1], size[0], 3), NO_PICTURE, dtype=np.uint8)
     first = nearest_tick(clip.start, clip.fps)
@@ -103,7 +112,7 @@ def _pictures(
     count = begin
     if end > begin:
         part = replace(clip, start=float((first + begin) / clip.fps), frames=end - begin)
-        with closing(video.frames(part, max_side=LARGEST_SIDE)) as decoded:
+        with closing(video.frames(part, max_side=max(size))) as decoded:
             for picture in decoded:
                 yield picture
                 count += 1

@@ -107,6 +107,7 @@ def fingerprint(
         "export": dict(export),
         "suffixes": sorted(job.suffixes),
         "overlay": job.overlay is not None,
+        "viewer": job.page is not None,
         "version": mocaplift.__version__,
         "weights": checksums_of_weights(),
     }

@@ -10,7 +10,7 @@ import logging
 import math
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -34,6 +34,8 @@ FPS_RANGE = (1, 1000)
 LONGEST_WAIT = 10.0
 # Pictures decoded ahead while the caller works: one waits, one is being made.
 PREFETCH = 2
+# How x264 makes pictures to judge by. A short look-ahead: 40 pictures of 1080p would take 120 MB.
+GOOD_PICTURES = {"preset": "superfast", "crf": "20", "rc-lookahead": "10"}
 BT709 = 1  # the number of the colour space in ITU-T H.273
 LIMITED_RANGE = 1  # libavutil's number for luma from 16 to 235
 
@@ -141,11 +143,12 @@ def playing_fps(clip: Clip) -> Fraction:
 
 @contextmanager
 def write(
-    path: Path | str, fps: Fraction, size: tuple[int, int]
+    path: Path | str, fps: Fraction, size: tuple[int, int], encoding: Mapping[str, str] = GOOD_PICTURES
 ) -> Iterator[Callable[[UInt8[np.ndarray, "H W 3"]], None]]:
     """Give a function that appends an RGB picture to an H.264 file, which appears when the block ends well.
 
     Odd sizes are widened by one pixel, because 4:2:0 has none. Colours are BT.709, limited range, and tagged so.
+    `encoding` are options of x264.
 
     Raises:
         OutputError: the file cannot be written, or nothing was appended.
@@ -155,7 +158,7 @@ def write(
     with whole_file(path) as temporary:
         try:
             with closing(av.open(str(temporary.absolute()), "w", format="mp4")) as container:
-                encoder = _Encoder(container, fps, size)
+                encoder = _Encoder(container, fps, size, encoding)
                 yield encoder.append
                 encoder.finish()
         except av.error.FFmpegError as error:
@@ -170,13 +173,17 @@ def write(
 class _Encoder:
     """An H.264 stream of an output file that takes RGB pictures."""
 
-    def __init__(self, container: av.container.OutputContainer, fps: Fraction, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        container: av.container.OutputContainer,
+        fps: Fraction,
+        size: tuple[int, int],
+        encoding: Mapping[str, str],
+    ) -> None:
         self.num_pictures = 0
         self._size = size
         self._container = container
-        # A short look-ahead: 40 pictures of 1080p would take 120 MB.
-        options = {"preset": "superfast", "crf": "20", "rc-lookahead": "10"}
-        self._stream = container.add_stream("libx264", rate=fps, options=options)
+        self._stream = container.add_stream("libx264", rate=fps, options=dict(encoding))
         self._stream.width, self._stream.height = (side + side % 2 for side in size)
         self._stream.pix_fmt = "yuv420p"
         self._tick = 1 / fps

@@ -28,6 +28,11 @@ from mocaplift.options import Options
     help="Also write the video with keypoints and skeleton drawn in, for each camera: an .mp4 file, or a folder.",
 )
 @click.option(
+    "--viewer",
+    metavar="PATH",
+    help="Also write a page for the browser, with motion and video, for each person: an .html file, or a folder.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object with all reports instead of text."
 )
 @capture_flags()
@@ -39,6 +44,7 @@ def capture(
     formats: tuple[str, ...],
     overwrite: bool,
     overlay: str | None,
+    viewer: str | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -67,6 +73,7 @@ def capture(
         formats,
         export.EXPORTERS,
         overlay=overlay,
+        page=viewer,
         is_per_person=options.person == "all",
     )
     outcomes = batch.run(planned, deliver.worker(order), screen)
