@@ -5,6 +5,7 @@
    heading, then in the heading that was found. A point seen by one view, or by none, gets its most likely place.
    Where a view of three or more disagrees as a whole, the points without it are tried too.
 2. Over time: the same, with bones of constant length and heavy-tailed accelerations, as one banded system.
+3. The motion tells by how much each camera's clock is late; where that matters, step 2 goes on with rays on time.
 
 Every step is a closed-form solve; there is nothing to train but the prior.
 """
@@ -22,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from mocaplift.body import usual_accelerations
 from mocaplift.layouts import BODY21
 from mocaplift.lift.bone_lengths import length_terms, measured_lengths, settled_lengths
+from mocaplift.lift.clock_offsets import SMALLEST_OFFSET, clock_offsets, on_time
 from mocaplift.lift.point_prior import NUM_COORDINATES, PointPrior, load_point_prior
 from mocaplift.lift.view_rays import ViewRays
 from mocaplift.values import Camera, Keypoints2D, Motion3D
@@ -33,6 +35,7 @@ DOUBTFUL = 4.0
 # errors are flat within a factor of 2 to 4 of each.
 PRIOR_SHARE = 0.5
 STEPS_ANYWHERE, STEPS_FACING, STEPS_OVER_TIME = 3, 2, 4
+CLOCK_ROUNDS, STEPS_ON_TIME = 2, 1
 # Frames at 30 fps that say the same: errors of detections and poses last.
 FRAMES_AS_ONE = 2.0
 REFERENCE_FPS = 30.0
@@ -70,8 +73,12 @@ def lift(views: Sequence[Keypoints2D], cameras: Sequence[Camera]) -> Motion3D:
 
 @dataclass(frozen=True, eq=False)
 class Triangulated:
-    """Points (world metres), each one's covariance (m^2) in its frame by itself, and the bones' lengths (m)."""
+    """Points (world metres), each one's covariance (m^2) in its frame by itself, and the bones' lengths (m).
 
+    `rays` are those of the views, at the moments of the frames.
+    """
+
+    rays: ViewRays
     xyz: Float[np.ndarray, "T 21 3"]
     covariance: Float[np.ndarray, "T 21 3 3"]
     lengths: Float[np.ndarray, "B"]
@@ -112,8 +119,21 @@ def triangulate(rays: ViewRays, prior: PointPrior, fps: float) -> Triangulated:
     settled = settled_lengths(np.concatenate(lengths), np.concatenate(weights), prior)
     covariance = crossfaded_points(spreads, spans)
     xyz = bridged(crossfaded_points(points, spans), expected_errors(covariance))
-    pieces = [over_time(xyz[span], rays.part(span), prior, settled, fps) for span in spans]
-    return Triangulated(crossfaded_points(pieces, spans), covariance, settled)
+
+    def solved(rays: ViewRays, start: np.ndarray, steps: int) -> Float[np.ndarray, "T 21 3"]:
+        pieces = [over_time(start[span], rays.part(span), prior, settled, fps, steps=steps) for span in spans]
+        return crossfaded_points(pieces, spans)
+
+    xyz = solved(rays, xyz, STEPS_OVER_TIME)
+    late = np.zeros(len(rays.centre))
+    timed = rays
+    for _ in range(CLOCK_ROUNDS):
+        late = late + clock_offsets(timed, xyz, fps)
+        if np.abs(late).max() < SMALLEST_OFFSET:
+            break
+        timed = on_time(rays, late, fps)
+        xyz = solved(timed, xyz, STEPS_ON_TIME)
+    return Triangulated(timed, xyz, covariance, settled)
 
 
 def per_frame(

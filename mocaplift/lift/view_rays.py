@@ -75,8 +75,11 @@ class ViewRays:
 
     def misses(self, xyz: Float[np.ndarray, "T 21 3"]) -> Float[np.ndarray, "V T 21 3"]:
         """Return the vectors from each ray to the points, across the ray, metres."""
-        away = xyz - self.centre[:, None, None]
-        return away - (away * self.direction).sum(-1, keepdims=True) * self.direction
+        return self.across(xyz - self.centre[:, None, None])
+
+    def across(self, vectors: Float[np.ndarray, "*lead T 21 3"]) -> Float[np.ndarray, "V T 21 3"]:
+        """Return what of the vectors each camera can see: the part across its rays."""
+        return vectors - (vectors * self.direction).sum(-1, keepdims=True) * self.direction
 
     def cost(self, xyz: Float[np.ndarray, "T 21 3"]) -> Float[np.ndarray, "T"]:
         """Return the negative log likelihood of the points of every frame, up to a constant."""
