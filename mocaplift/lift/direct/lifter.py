@@ -84,10 +84,11 @@ def ask(
     `direction` are unit rays, `sigma` (m) is infinite where a joint was not seen.
     """
     frames, stride = np.arange(len(direction)), max(1, round(fps / network.config.fps))
-    turns = min(stride, MOST_TURNS, len(frames))
+    turns = min(stride, MOST_TURNS)
+    starts = [turn * stride // turns for turn in range(turns)]
     found = []
-    for turn in range(turns):
-        places = frames[turn * stride // turns :: stride]
+    for start in (start for start in starts if start < len(frames)):
+        places = frames[start::stride]
         each = _one_turn(network, direction[places], sigma[places])
         found.append([_interpolated(frames, places, array) for array in each])
     xyz, error = (np.mean(arrays, axis=0) for arrays in zip(*found, strict=True))
