@@ -123,6 +123,44 @@ def direct(cmu: Path, out: Path, work: Path, settings: tuple[str, ...], **loudne
     _run(partial(train_direct, work=work), DirectTraining(), cmu, out, settings, loudness, is_long=True)
 
 
+@train.command("mpl-paper")
+@_cmu
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Where motions, the state of the training and the result are kept; the same command goes on with them.",
+)
+@click.option(
+    "--calib",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The rig to train for; without it, a random one.",
+)
+@_set
+@loudness_flags
+def mpl_paper(cmu: Path, work: Path, calib: Path | None, settings: tuple[str, ...], **loudness: bool) -> None:
+    """Train the network as the MPL paper has it, for one rig, and compare it there and elsewhere.
+
+    An experiment: it makes a table, not a weight file.
+    """
+    from rich.console import Console
+
+    from mocaplift.evaluate.report import Row, tables
+    from mocaplift.train.mpl_paper import RESULT, PaperTraining, train_mpl_paper
+
+    rows: list[Row] = []
+
+    def stage(config: PaperTraining, cmu: Path, work: Path, progress: Any) -> Path:
+        rows.extend(train_mpl_paper(config, cmu, work, calib=calib, progress=progress))
+        return work / RESULT
+
+    _run(stage, PaperTraining(), cmu, work, settings, loudness, is_long=True)
+    for table in tables(rows):
+        Console().print(table)
+
+
 def _run(
     stage: Any,
     config: Any,

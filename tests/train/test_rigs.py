@@ -122,3 +122,22 @@ def test_one_rig_is_a_tuple_of_cameras():
     for count in (0, 9):
         with pytest.raises(InvalidData, match="1 to 8 cameras"):
             random_rig(np.random.default_rng(0), count)
+
+
+@pytest.mark.parametrize("azimuths", [(0.0, 1.5), (0.0, 2.1, 4.2), (0.0, np.pi)])
+def test_a_rig_is_moved_so_that_its_cameras_look_at_the_origin(azimuths):
+    """Cameras 4 m around (10, 0, -3), looking at it; of two that face each other the middle is meant."""
+    eyes = [np.array([4 * np.sin(each), 1.0, 4 * np.cos(each)]) for each in azimuths]
+    middle = np.array([10.0, 0.0, -3.0])
+    cameras = tuple(
+        Camera(
+            f"c{n}",
+            np.diag([900.0, 900.0, 1.0]),
+            np.zeros(5),
+            look_at(eye + middle, middle + np.array([0.0, 1.0, 0.0])),
+            (64, 48),
+        )
+        for n, eye in enumerate(eyes)
+    )
+    np.testing.assert_allclose(Rigs.of(cameras).centred().centre[0], eyes, atol=1e-4)
+    assert Rigs.of(cameras).repeated(3).size.shape == (3, len(eyes), 2)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from mocaplift.cameras import centre, project, rays
+from mocaplift.errors import InvalidData
 from mocaplift.layouts import BODY21
 from mocaplift.train.data.motion_bank import MotionBank
 from mocaplift.train.data.noise import Faults
+from mocaplift.train.data.rigs import random_rigs
 from mocaplift.train.data.view_windows import DETECTORS, Sampler
 from tests.walker import walker
 
@@ -66,6 +68,20 @@ def test_detections_belong_to_the_true_cameras_and_calibrations_are_near_them(sa
         error = np.linalg.norm(seen.xy - project(camera, take.truth.xyz), axis=-1)
         assert np.nanmedian(error) * distance / camera.intrinsics[0, 0] < 0.08
         assert 0 <= np.linalg.norm(centre(camera) - centre(told)) < 0.016
+
+
+def test_a_given_rig_is_what_the_calibration_tells_of_every_window(sampler):
+    rig = random_rigs(np.random.default_rng(0), 1, 3).centred()
+    draw = Sampler(sampler.bank, rig=rig).draw(np.random.default_rng(1), 30, 3, FRAMES, 30.0)
+    np.testing.assert_allclose(draw.calibrated.centre, np.repeat(rig.centre, 30, axis=0), atol=1e-5)
+    away = np.linalg.norm(draw.rigs.centre - draw.calibrated.centre, axis=-1)
+    assert away.min() > 0 and away.max() < 0.016
+    # People stand all over the place, and the rays of the given cameras pass by where they are.
+    assert draw.truth[:, FRAMES // 2, :, [0, 2]].mean(axis=2).std(axis=1).min() > 0.2
+    batch = Sampler(sampler.bank, rig=rig).batch(np.random.default_rng(1), 30, 3, FRAMES, 30.0)
+    assert np.median(batch["error"][batch["conf"] > 0]) < 0.05
+    with pytest.raises(InvalidData, match="the given rig has 3 cameras, not 2"):
+        Sampler(sampler.bank, rig=rig).draw(np.random.default_rng(1), 1, 2, FRAMES, 30.0)
 
 
 def test_without_sync_and_noise_the_rays_meet(sampler):

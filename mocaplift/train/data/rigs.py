@@ -36,6 +36,8 @@ APART = np.radians(15.0)  # two cameras anywhere are at least this far apart
 FURTHEST = 0.6
 TRIES = (1.0, 0.5, 0.2, 0.0)
 NEAREST_DEPTH = 0.8  # m
+# Weight of a camera's own place, against its axis, where the middle of a rig is looked for.
+UNKNOWN_MIDDLE = 1e-6
 # Errors of a calibration: sigma of a typical one, cut off at the worst. A rig has its own quality between 0 and 1.
 ANGLE, WORST_ANGLE = np.radians(0.15), np.radians(0.5)
 PLACE, WORST_PLACE = 0.005, 0.015  # m
@@ -79,6 +81,21 @@ class Rigs:
             shape = (int(size[0]), int(size[1]))
             out.append(Camera(f"cam{view + 1}", intrinsics, np.zeros(5), cam_from_world, shape))
         return tuple(out)
+
+    def repeated(self, count: int) -> Rigs:
+        """Return so many rigs that are all like the first of these."""
+        parts = (self.rotation, self.centre, self.focal, self.size)
+        return Rigs(*(np.repeat(each[:1], count, axis=0) for each in parts))
+
+    def centred(self) -> Rigs:
+        """Return the rigs moved along the floor, so that their cameras look at the vertical axis of the world."""
+        ahead = self.rotation[..., 2, :]
+        across = np.eye(3) - ahead[..., :, None] * ahead[..., None, :]
+        # Of two cameras that face each other only the line between them is known: its middle, then.
+        across = across + UNKNOWN_MIDDLE * np.eye(3)
+        pull = (across @ self.centre[..., None])[..., 0].sum(axis=1)
+        middle = np.linalg.solve(across.sum(axis=1), pull[..., None])[..., 0]
+        return replace(self, centre=self.centre - (middle * [1, 0, 1])[:, None])
 
     @staticmethod
     def of(cameras: tuple[Camera, ...]) -> Rigs:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mocaplift.errors import InvalidData
 from mocaplift.layouts import BODY21
 from mocaplift.train.data.blazepose_noise import BlazePoseNoise
 from mocaplift.train.data.motion_bank import MotionBank
@@ -51,11 +52,15 @@ class Take:
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """Random windows of a bank's motions."""
+    """Random windows of a bank's motions, each before a rig of its own, or all before the one that is given.
+
+    The given one is what a calibration tells (`Rigs.centred`): the true cameras are where its errors put them.
+    """
 
     bank: MotionBank
     faults: Faults = field(default_factory=Faults)
     coco_share: float = COCO_SHARE
+    rig: Rigs | None = None
 
     def batch(
         self, rng: np.random.Generator, count: int, num_views: int, num_frames: int, fps: float
@@ -70,7 +75,7 @@ class Sampler:
         * `detector` [N]: which of `DETECTORS`
 
         Raises:
-            InvalidData: no motion is long enough, or a rig cannot have so many cameras.
+            InvalidData: no motion is long enough, or the rigs cannot have so many cameras.
             WeightsError: the table of the embedded detector's errors is missing.
         """
         draw = self.draw(rng, count, num_views, num_frames, fps)
@@ -94,14 +99,13 @@ class Sampler:
         """Return windows of everything that is random.
 
         Raises:
-            InvalidData: no motion is long enough, or a rig cannot have so many cameras.
+            InvalidData: no motion is long enough, or the rigs cannot have so many cameras.
             WeightsError: the table of the embedded detector's errors is missing.
         """
         # A frame more at both ends tells how fast the person is, for cameras that are not quite in step.
         longer = self.bank.windows(rng, count, num_frames + 2, fps)
         truth = np.ascontiguousarray(longer[:, 1:-1])
-        rigs, _ = placed(rng, random_rigs(rng, count, num_views), truth)
-        rigs, calibrated = single(rigs), single(as_calibrated(rng, rigs))
+        truth, rigs, calibrated = self._before_cameras(rng, truth, num_views)
         points = rigs.points(truth)
         late = np.flatnonzero(rng.random(count) < self.faults.sync)
         speed = (longer[late, 2:] - longer[late, :-2]) / 2  # per frame
@@ -120,11 +124,25 @@ class Sampler:
                 plane[chosen], conf[chosen] = Detector(kind, self.faults).look(rng, points[chosen], some, fps)
         return Draw(truth, rigs, calibrated, plane, conf, (~is_coco).astype(np.int64))
 
+    def _before_cameras(
+        self, rng: np.random.Generator, truth: Float[np.ndarray, "N T 21 3"], num_views: int
+    ) -> tuple[Float[np.ndarray, "N T 21 3"], Rigs, Rigs]:
+        """Return the windows where their rigs see them, the rigs, and what their calibrations tell of them."""
+        if self.rig is None:
+            rigs, _ = placed(rng, random_rigs(rng, len(truth), num_views), truth)
+            return truth, single(rigs), single(as_calibrated(rng, rigs))
+        told = self.rig.repeated(len(truth))
+        if told.focal.shape[1] != num_views:
+            raise InvalidData(f"the given rig has {told.focal.shape[1]} cameras, not {num_views}")
+        moved, _ = placed(rng, told, truth)
+        step = (told.centre - moved.centre)[:, :1, None]
+        return (truth + step).astype(np.float32), single(as_calibrated(rng, told)), single(told)
+
     def take(self, rng: np.random.Generator, num_views: int, num_frames: int, fps: float) -> Take:
         """Return one window as the values that inference consumes.
 
         Raises:
-            InvalidData: no motion is long enough, or a rig cannot have so many cameras.
+            InvalidData: no motion is long enough, or the rigs cannot have so many cameras.
             WeightsError: the table of the embedded detector's errors is missing.
         """
         draw = self.draw(rng, 1, num_views, num_frames, fps)
