@@ -164,7 +164,6 @@ class TestNetwork:
     def test_sizes_that_no_network_has_are_refused(self) -> None:
         for wrong in (
             {"width": 0},
-            {"depth": 2.5},
             {"heads": 3},
             {"frames": 7},
             {"width": 4096},
