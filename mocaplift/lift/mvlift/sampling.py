@@ -1,0 +1,87 @@
+"""From what one camera saw to points: the other views sampled step by step, with triangulation in the loop.
+
+At every step the views that the network predicts are triangulated together with what was observed, and what the
+points look like takes their place: the views always belong to one body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from mocaplift.lift.diffusion import Schedule, sample
+from mocaplift.lift.mvlift.conditions import Observed, decoded, encoded, num_channels
+from mocaplift.lift.mvlift.figure import Figure
+from mocaplift.lift.mvlift.ring import Ring
+
+# Where the cameras that exist not stand, from the real one about the vertical (rad).
+AZIMUTHS = (np.pi / 2, np.pi, 3 * np.pi / 2)
+# What a picture that the network made is worth (m), and what a keypoint is worth at best.
+MADE_SIGMA = 0.06
+SEEN_SIGMA = 0.02
+
+# (noisy [N V T C], step, told [N V T F]) -> clean [N V T C].
+Network = Callable[[np.ndarray, int, np.ndarray], np.ndarray]
+# Points of all windows -> the same, put right by what windows know of each other.
+Join = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How views are sampled."""
+
+    steps: int = 8
+    churn: float = 0.0
+
+
+def points_of(
+    seen: Observed,
+    plane: Float[np.ndarray, "N V T J 2"],
+    ring: Ring,
+) -> Float[np.ndarray, "N T J 3"]:
+    """Return the points that fit made pictures and the observed one, each by what it is worth."""
+    made = np.full(plane.shape[:-1], MADE_SIGMA**-2)
+    observed = np.where(np.isfinite(seen.sigma), 1 / (seen.sigma**2 + SEEN_SIGMA**2), 0.0)
+    total = made[:, 0] + observed
+    first = (plane[:, 0] * made[:, 0, ..., None] + seen.plane * observed[..., None]) / total[..., None]
+    planes = np.concatenate([first[:, None], plane[:, 1:]], axis=1)
+    return ring.triangulated(planes, np.concatenate([total[:, None], made[:, 1:]], axis=1))
+
+
+def sampled(
+    network: Network,
+    schedule: Schedule,
+    seen: Observed,
+    figure: Figure,
+    rng: np.random.Generator,
+    *,
+    sampling: Sampling | None = None,
+    join: Join | None = None,
+) -> Float[np.ndarray, "N T J 3"]:
+    """Return points of windows, one sample each, in the axes of the world about the camera, metres."""
+    sampling = sampling or Sampling()
+    ring = Ring.around(seen.axes, seen.distance, AZIMUTHS)
+    views = ring.radius.shape[-1]
+    count, frames = seen.plane.shape[:2]
+    told = np.broadcast_to(seen.told[:, None], (count, views, *seen.told.shape[1:]))
+    points = np.zeros((*seen.plane.shape[:-1], 3))
+
+    def guide(clean: np.ndarray, step: int) -> np.ndarray:
+        found = points_of(seen, decoded(clean, figure), ring)
+        points[:] = found if join is None else join(found)
+        return encoded(ring.see(points), figure).astype(clean.dtype)
+
+    noise = rng.standard_normal((count, views, frames, num_channels(figure))).astype(np.float32)
+    sample(
+        schedule,
+        lambda noisy, step: network(noisy, step, told),
+        noise,
+        schedule.spaced(sampling.steps),
+        guide=guide,
+        churn=sampling.churn,
+        rng=rng,
+    )
+    return points

@@ -1,0 +1,159 @@
+"""Training of MVLift's networks on pictures of CMU motions.
+
+    mocaplift train mvlift --stage 4 CMU_DIR --work DIR --out weights
+
+Windows are drawn while it trains, by the step's number (`train.data.mvlift_windows`): nothing but the motions and
+the state is kept in the work folder, and the same command goes on with them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mocaplift.lift.diffusion import Schedule, clean_loss
+from mocaplift.lift.mvlift.conditions import encoded
+from mocaplift.lift.mvlift.figure import PERSON
+from mocaplift.lift.mvlift.network import KIND, DenoiserConfig, told_step
+from mocaplift.lift.mvlift.sampling import AZIMUTHS, Network, sampled
+from mocaplift.train.body import CMU_ACKNOWLEDGEMENT
+from mocaplift.train.data.motion_bank import load_banks
+from mocaplift.train.data.mvlift_windows import Seen, draw, one_camera
+from mocaplift.train.loop import LoopConfig, device_of, train
+from mocaplift.train.mpl_network import weights_of
+from mocaplift.train.mvlift_network import DenoiserModule
+from mocaplift.weights import save_arrays
+
+# Windows shorter than the network's longest, for clips that are.
+SHORT_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class MultiviewTraining:
+    """How the network of several views (stage 4) is trained."""
+
+    batch: int = 32  # windows of `network.frames`
+    validation: int = 96  # windows of recordings as they are
+    steps: int = 1000  # of the noise schedule
+    root_weight: float = 6.0  # of the two channels of the root against the many of the pose
+    speed_weight: float = 1.0  # of changes from frame to frame
+    seed: int = 13
+    network: DenoiserConfig = field(default_factory=DenoiserConfig)
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(steps=8000, rate=1e-3, warmup=200, report_every=500)
+    )
+
+
+def train_multiview(
+    config: MultiviewTraining,
+    cmu: Path,
+    out: Path,
+    *,
+    work: Path,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> Path:
+    """Train the network of several views on projections of mocap and return its weight file.
+
+    Raises:
+        InvalidData: the CMU archives are missing or damaged.
+        ConfigError: the work folder holds a run of other settings.
+        OutputError: a folder cannot be written.
+    """
+    started = time.monotonic()
+    banks = load_banks(cmu, work)
+    device, network = device_of(config.loop), config.network
+    schedule = Schedule.cosine(config.steps)
+    sampler, held_out = (one_camera(bank, is_varied=bank is banks[0]) for bank in banks)
+    rng = np.random.default_rng((config.seed, config.loop.steps))
+    validation = draw(held_out, rng, config.validation, network.frames, network.fps)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng((config.seed, step))
+        frames = network.frames // 2 if rng.random() < SHORT_SHARE else network.frames
+        seen = draw(sampler, rng, config.batch, frames, network.fps)
+        return multiview_losses(module, seen, schedule, rng, config, device)
+
+    torch.manual_seed(config.seed)
+    module = DenoiserModule(network, PERSON).to(device)
+    module = train(
+        module,
+        losses,
+        lambda averaged: measure(averaged, validation, schedule, device),
+        config.loop,
+        work / "run",
+        config,
+        progress=lambda done, total: progress("training", done, total),
+    )
+    header = {
+        "network": asdict(network),
+        "figure": PERSON.as_header(),
+        "steps": config.steps,
+        "config": asdict(config),
+        "validation": {
+            name: round(value, 1) for name, value in measure(module, validation, schedule, device).items()
+        },
+        "made_by": "mocaplift train mvlift --stage 4",
+        "minutes": round((time.monotonic() - started) / 60, 1),
+        "windows": config.batch * config.loop.steps,
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "source": CMU_ACKNOWLEDGEMENT,
+        "licence": "Apache-2.0",
+    }
+    path = out / "mvlift.safetensors"
+    save_arrays(path, KIND, weights_of(module), header)
+    return path
+
+
+def multiview_losses(
+    module: DenoiserModule,
+    seen: Seen,
+    schedule: Schedule,
+    rng: np.random.Generator,
+    config: MultiviewTraining,
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """Return what the network is to make small: the distance to the clean views, and of their changes."""
+    clean = encoded(seen.pictures(AZIMUTHS), PERSON).astype(np.float32)
+    step = rng.integers(1, schedule.steps + 1, len(clean))
+    noise = rng.standard_normal(clean.shape).astype(np.float32)
+    noisy = schedule.noised(clean, noise, step)
+    told = np.broadcast_to(seen.observed.told[:, None], (*clean.shape[:3], seen.observed.told.shape[-1]))
+    arrays = (noisy, told_step(step, schedule.steps), np.ascontiguousarray(told), clean)
+    inputs = [torch.from_numpy(array).to(device) for array in arrays]
+    predicted, clean_views = module(*inputs[:3]), inputs[3]
+    weight = torch.ones(clean.shape[-1], device=device)
+    weight[-2:] = config.root_weight
+    place = clean_loss(predicted, clean_views, weight.expand(clean_views.shape))
+    change, clean_change = torch.diff(predicted, dim=2), torch.diff(clean_views, dim=2)
+    speed = clean_loss(change, clean_change, weight.expand(change.shape))
+    return {"loss": place + config.speed_weight * speed, "place": place, "speed": speed}
+
+
+def as_network(module: nn.Module, steps: int, device: torch.device) -> Network:
+    """Return a network in training as sampling knows networks."""
+
+    @torch.no_grad()
+    def network(noisy: np.ndarray, step: int, told: np.ndarray) -> np.ndarray:
+        arrays = (noisy, told_step(np.full(len(noisy), step), steps), np.ascontiguousarray(told))
+        clean: np.ndarray = module(*(torch.from_numpy(each).to(device) for each in arrays)).cpu().numpy()
+        return clean
+
+    return network
+
+
+def measure(module: nn.Module, seen: Seen, schedule: Schedule, device: torch.device) -> dict[str, float]:
+    """Return the mean error of sampled points about the root, of the root, and of its way from the start (mm)."""
+    rng = np.random.default_rng(0)
+    found = sampled(as_network(module, schedule.steps, device), schedule, seen.observed, PERSON, rng)
+    root = PERSON.layout.index(*PERSON.root)
+    middle, true = found[..., root, :].mean(axis=-2), seen.truth[..., root, :].mean(axis=-2)
+    pose = (found - middle[..., None, :]) - (seen.truth - true[..., None, :])
+    way = (middle - middle[:, :1]) - (true - true[:, :1])
+    errors = {"mpjpe": pose, "root": middle - true, "way": way}
+    return {name: 1000 * float(np.linalg.norm(each, axis=-1).mean()) for name, each in errors.items()}
