@@ -26,15 +26,17 @@ from mocaplift.reading.text import read_bytes
 from mocaplift.rotations import make_continuous, normalize, slerp
 
 MOST_BYTES = 512 << 20
-MOST_JSON = 64 << 20
+MOST_JSON = 16 << 20  # takes up to 30 times as much when it is read
+MOST_CHUNKS = 16  # two are the format's own
 MOST_NODES = 5000
 MOST_FRAMES = 1_000_000
-MOST_VALUES = 100_000_000  # rotations of bones over frames
+MOST_VALUES = 20_000_000  # rotations of bones over frames, and keys: three hours at 30 fps of 60 bones
 HIGHEST_FPS = 10_000.0
 LARGEST = 1e6  # m and s: beyond it a number is damage
 _CHUNK_JSON, _CHUNK_BINARY = 0x4E4F534A, 0x004E4942
 _FLOAT = 5126
 _WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
+_PATHS = {"rotation": 4, "translation": 3}
 _SCALE_TOLERANCE = 1e-3
 # A key this near (share of a frame) to a frame is on it.
 ON_FRAME = 0.02
@@ -50,7 +52,7 @@ def read_glb(path: Path) -> Rigged:
     nodes = _list(document, "nodes")
     if not nodes or len(nodes) > MOST_NODES:
         raise InvalidData(f"holds {len(nodes)} nodes; a skeleton has up to {MOST_NODES}")
-    tracks = _tracks(document, binary, len(nodes))
+    tracks = _tracks(document, _Numbers(document, binary), len(nodes))
     bones, parents = _bones(document, nodes, tracks)
     animation = _list(document, "animations")[0]
     extras = _extras(animation)
@@ -96,7 +98,7 @@ def read_glb(path: Path) -> Rigged:
 _Track = tuple[Float[np.ndarray, "K"], Float[np.ndarray, "K C"], str]
 
 
-def _chunks(content: bytes) -> tuple[dict[str, Any], bytes]:
+def _chunks(content: bytes) -> tuple[dict[str, Any], memoryview]:
     """Return the JSON and the numbers."""
     if len(content) < 20:
         raise InvalidData("is cut off")
@@ -105,24 +107,26 @@ def _chunks(content: bytes) -> tuple[dict[str, Any], bytes]:
         raise InvalidData(
             f"is no whole GLB file of version 2 (it says {length} bytes, but has {len(content)})"
         )
-    parts: dict[int, bytes] = {}
+    parts: dict[int, memoryview] = {}
     at = 12
-    while at + 8 <= length:
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > length:
+            break
         size, kind = struct.unpack_from("<II", content, at)
         if at + 8 + size > length:
             raise InvalidData("is cut off: a chunk is longer than the file")
-        parts.setdefault(kind, content[at + 8 : at + 8 + size])
+        parts.setdefault(kind, memoryview(content)[at + 8 : at + 8 + size])
         at += 8 + size
     text = parts.get(_CHUNK_JSON, b"")
     if not text or len(text) > MOST_JSON:
         raise InvalidData("holds no description, or one too large")
     try:
-        document = json.loads(text.decode("utf-8"))
+        document = json.loads(bytes(text).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InvalidData(f"its description is damaged: {error}") from error
     if not isinstance(document, dict):
         raise InvalidData("its description is no table")
-    return document, parts.get(_CHUNK_BINARY, b"")
+    return document, parts.get(_CHUNK_BINARY, memoryview(b""))
 
 
 def _list(table: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -166,26 +170,35 @@ def _name(node: dict[str, Any], number: int) -> str:
     return _text(node.get("name")) or f"node{number}"
 
 
-def _accessor(document: dict[str, Any], binary: bytes, number: Any) -> np.ndarray:
-    """Return an array of floats [count, width]."""
-    accessor = _at(_list(document, "accessors"), number, "accessor")
-    width = _WIDTHS.get(str(accessor.get("type")))
-    if accessor.get("componentType") != _FLOAT or width is None or "sparse" in accessor:
-        raise InvalidData("keys of an animation are no plain floats: that is not read")
-    count = _whole(accessor, "count")
-    view = _at(_list(document, "bufferViews"), accessor.get("bufferView"), "bufferView")
-    begin = _whole(view, "byteOffset", 0) + _whole(accessor, "byteOffset", 0)
-    stride = _whole(view, "byteStride", 0) or 4 * width
-    end = begin + stride * max(count - 1, 0) + 4 * width
-    if _whole(view, "buffer", 0) != 0 or stride < 4 * width or count < 1 or end > len(binary):
-        raise InvalidData("an array of keys lies outside of the file, or in another one")
-    rows = np.ndarray((count, width), "<f4", binary, begin, (stride, 4)).astype(float)
-    if not (np.abs(rows) < LARGEST).all():
-        raise InvalidData("an array of keys holds NaN or infinity")
-    return rows
+class _Numbers:
+    """The arrays of the file, found by their numbers; counts are checked before anything is read."""
+
+    def __init__(self, document: dict[str, Any], binary: memoryview) -> None:
+        self._accessors, self._views = _list(document, "accessors"), _list(document, "bufferViews")
+        self._binary = binary
+
+    def count(self, number: Any) -> int:
+        return _whole(_at(self._accessors, number, "accessor"), "count")
+
+    def array(self, number: Any) -> np.ndarray:
+        """Return an array of floats [count, width], as it lies in the file."""
+        accessor = _at(self._accessors, number, "accessor")
+        width = _WIDTHS.get(str(accessor.get("type")))
+        if accessor.get("componentType") != _FLOAT or width is None or "sparse" in accessor:
+            raise InvalidData("keys of an animation are no plain floats: that is not read")
+        view, count = _at(self._views, accessor.get("bufferView"), "bufferView"), self.count(number)
+        begin = _whole(view, "byteOffset", 0) + _whole(accessor, "byteOffset", 0)
+        stride = _whole(view, "byteStride", 0) or 4 * width
+        end = begin + stride * max(count - 1, 0) + 4 * width
+        if _whole(view, "buffer", 0) != 0 or stride < 4 * width or count < 1 or end > len(self._binary):
+            raise InvalidData("an array of keys lies outside of the file, or in another one")
+        rows = np.ndarray((count, width), "<f4", self._binary, begin, (stride, 4))
+        if not (np.abs(rows) < LARGEST).all():
+            raise InvalidData("an array of keys holds NaN or infinity")
+        return rows
 
 
-def _tracks(document: dict[str, Any], binary: bytes, num_nodes: int) -> dict[tuple[int, str], _Track]:
+def _tracks(document: dict[str, Any], numbers: _Numbers, num_nodes: int) -> dict[tuple[int, str], _Track]:
     """Return times, values and kind of steps by node and property, of the first animation."""
     animations = _list(document, "animations")
     if not animations:
@@ -193,28 +206,38 @@ def _tracks(document: dict[str, Any], binary: bytes, num_nodes: int) -> dict[tup
     samplers = _list(animations[0], "samplers")
     times: dict[int, np.ndarray] = {}
     tracks: dict[tuple[int, str], _Track] = {}
+    keys = 0
     for channel in _list(animations[0], "channels"):
         target = channel.get("target")
-        if not isinstance(target, dict) or target.get("path") not in ("rotation", "translation"):
+        if not isinstance(target, dict) or target.get("path") not in _PATHS:
             continue
-        node = target.get("node")
-        if type(node) is not int or not 0 <= node < num_nodes:
+        node, path = target.get("node"), target["path"]
+        if type(node) is not int or not 0 <= node < num_nodes or (node, path) in tracks:
             continue
         sampler = _at(samplers, channel.get("sampler"), "sampler")
         steps = str(sampler.get("interpolation", "LINEAR"))
         if steps not in ("LINEAR", "STEP"):
             raise InvalidData(f"its keys are joined by {steps}: only LINEAR and STEP are read")
+        keys += numbers.count(sampler.get("output"))
+        if keys > MOST_VALUES:
+            raise InvalidData(f"more than {MOST_VALUES} keys are more than one file should hold")
         source = _whole(sampler, "input")
-        moments = times.setdefault(source, _accessor(document, binary, source)[:, 0])
-        values = _accessor(document, binary, sampler.get("output"))
-        if len(values) != len(moments) or (np.diff(moments) <= 0).any():
-            raise InvalidData("its keys do not follow each other in time, or values are missing")
-        if values.shape[1] != (4 if target["path"] == "rotation" else 3):
-            raise InvalidData(f"keys of a {target['path']} have {values.shape[1]} numbers")
-        tracks[node, target["path"]] = moments, values, steps
+        if source not in times:
+            times[source] = _moments(numbers.array(source))
+        moments, values = times[source], numbers.array(sampler.get("output"))
+        if len(values) != len(moments) or values.shape[1] != _PATHS[path]:
+            raise InvalidData(f"keys of a {path} are {list(values.shape)} numbers at {len(moments)} moments")
+        tracks[node, path] = moments, values, steps
     if not tracks:
         raise InvalidData("its animation moves no bone")
     return tracks
+
+
+def _moments(rows: Float[np.ndarray, "K 1"]) -> Float[np.ndarray, "K"]:
+    """Return the times of keys in seconds."""
+    if rows.shape[1] != 1 or (np.diff(rows[:, 0]) <= 0).any():
+        raise InvalidData("its keys do not follow each other in time")
+    return rows[:, 0].astype(float)
 
 
 def _bones(
@@ -293,13 +316,13 @@ def _likely_rate(times: Float[np.ndarray, "K"]) -> Fraction | float:
 
 def _turns_at(track: _Track, times: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T 4"]:
     stamps, values, steps = track
-    turns = normalize(np.roll(values, 1, axis=1))
+    turns = normalize(np.roll(values.astype(float), 1, axis=1))
     before, after, part = _between(stamps, times, steps)
     return slerp(turns[before], turns[after], part)
 
 
 def _places_at(track: _Track, times: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T 3"]:
-    stamps, values, steps = track
+    stamps, values, steps = track[0], track[1].astype(float), track[2]
     before, after, part = _between(stamps, times, steps)
     return values[before] + part[:, None] * (values[after] - values[before])
 
@@ -323,7 +346,11 @@ def _contacts(spans: Any, frames: int) -> Bool[np.ndarray, "T F"] | None:
         return None
     contacts = np.zeros((frames, len(CONTACT_POINTS)), dtype=bool)
     for column, point in enumerate(CONTACT_POINTS):
+        free = 0
         for span in spans[point] if isinstance(spans[point], list) else []:
-            if isinstance(span, list) and len(span) == 2 and all(type(each) is int for each in span):
-                contacts[max(span[0], 0) : max(span[1] + 1, 0), column] = True
+            is_plain = isinstance(span, list) and len(span) == 2 and all(type(each) is int for each in span)
+            if not is_plain or not free <= span[0] <= span[1] < frames:
+                raise InvalidData(f"contacts of {point} do not follow each other in frames 0 to {frames - 1}")
+            contacts[span[0] : span[1] + 1, column] = True
+            free = span[1] + 1
     return contacts
