@@ -47,6 +47,7 @@ function makeApp(take, stage) {
     press("views", "view", view);
     $("backdrop").hidden = view !== "shot";
     $("scene").classList.toggle("is-over", view === "shot");
+    $("scene").style.clipPath = "none";
     stage?.choose(view, film.camera());
     isFresh = true;
   };
@@ -80,6 +81,8 @@ function makeApp(take, stage) {
     [back.width, back.height] = [back.clientWidth * ratio, back.clientHeight * ratio].map(Math.round);
     const place = [box.left, box.top, box.width, box.height].map((value) => value * ratio);
     const pen = back.getContext("2d");
+    const [right, bottom] = [back.clientWidth - box.left - box.width, back.clientHeight - box.top - box.height];
+    $("scene").style.clipPath = `inset(${box.top}px ${right}px ${bottom}px ${box.left}px)`;
     pen.fillStyle = "#000";
     pen.fillRect(...place);
     if (film.isReady()) pen.drawImage(film.video, ...place);
@@ -94,8 +97,8 @@ function makeApp(take, stage) {
       isFresh = film.video.seeking;
       if (stage) film.trace(stage.joints(), frame, $("traced").checked);
       timeline.draw(frame);
-      $("clock").textContent =
-        `${asTime(frame / take.fps, 2)} · ${frame} of ${take.frames - 1}`;
+      $("time").textContent = asTime(frame / take.fps, 2);
+      $("count").textContent = `frame ${frame} of ${take.frames - 1}`;
     }
     requestAnimationFrame(tick);
   };

@@ -3,7 +3,8 @@
 const STICK = 0.014, BALL = 0.02; // m, radii of bones and joints
 const CALM = 0.6; // s, over which the path is averaged that the camera follows
 const FLOOR = 24; // m, side of the floor; it goes with the person
-const EYE_HEIGHT = 1.45, AIM_HEIGHT = 0.92, DISTANCE = 3.6; // m, of the first view
+const AIM_HEIGHT = 0.92, REACH = 1.3, FARTHEST = 6; // m: what views aim at, and how much around it they show
+const RISE = 0.16; // of the view, per metre of distance
 const FIELD = 36; // degrees
 const ASIDE = 0.45; // rad, from where the shot's camera stands to where the first view is from
 
@@ -243,14 +244,34 @@ function makeStage(canvas, take) {
     own.position.z += dz;
     controls.target.set(x, controls.target.y, z);
   };
+  /** Look at a place of the floor from a direction (rad about +Y, 0 from +Z), far enough to see `reach` (m) around. */
+  const stand = ([x, z], angle, reach) => {
+    const aspect = canvas.clientWidth / canvas.clientHeight || 1;
+    const back = reach / Math.tan((FIELD * Math.PI) / 360) / Math.min(1, aspect);
+    controls.target.set(x, AIM_HEIGHT, z);
+    own.position.set(x + back * Math.sin(angle), AIM_HEIGHT + RISE * back, z + back * Math.cos(angle));
+    controls.update();
+  };
+  const direction = () => Math.atan2(own.position.x - controls.target.x, own.position.z - controls.target.z);
   const begin = () => {
     // From beside the shot's camera: what is on the video is then seen alike.
     const world = new THREE.Matrix4().set(...take.cameras[camera].cam_from_world.flat()).invert();
     const [x, z] = path(0), eye = new THREE.Vector3().setFromMatrixPosition(world);
-    const angle = Math.atan2(eye.x - x, eye.z - z) + ASIDE;
-    const back = DISTANCE / Math.min(1, 1.15 * (canvas.clientWidth / canvas.clientHeight || 1));
-    controls.target.set(x, AIM_HEIGHT, z);
-    own.position.set(x + back * Math.sin(angle), EYE_HEIGHT, z + back * Math.cos(angle));
+    stand([x, z], Math.atan2(eye.x - x, eye.z - z) + ASIDE, REACH);
+  };
+  /** Look at all of the path from where the camera is. */
+  const overlook = () => {
+    const ends = [Infinity, -Infinity], [across, along] = [[...ends], [...ends]];
+    for (let frame = 0; frame < take.frames; frame++) {
+      path(frame).forEach((value, axis) => {
+        const range = [across, along][axis];
+        range[0] = Math.min(range[0], value);
+        range[1] = Math.max(range[1], value);
+      });
+    }
+    const middle = [across, along].map(([low, high]) => (low + high) / 2);
+    const size = Math.hypot(across[1] - across[0], along[1] - along[0]);
+    stand(middle, direction(), Math.min(FARTHEST, Math.max(REACH, size / 2)));
   };
   const show = (frame) => {
     if (frame === shown) return;
@@ -279,10 +300,12 @@ function makeStage(canvas, take) {
     isStale = true;
   };
   const choose = (wanted, which = camera) => {
+    const isOther = wanted !== view;
     [view, camera] = [wanted, which];
     controls.enabled = view !== "shot";
     floor.uniforms.opacity.value = view === "shot" ? 0 : 1;
-    if (view === "follow") aim(Math.max(0, shown));
+    if (isOther && view === "follow") stand(path(Math.max(0, shown)), direction(), REACH);
+    if (isOther && view === "orbit") overlook();
     resize();
   };
   const setLayer = (name, isOn) => {
