@@ -26,12 +26,6 @@ def _landmarks() -> Lifter:
     return landmarks.lift
 
 
-def _direct() -> Lifter:
-    from mocaplift.lift.direct import lifter
-
-    return lifter.lift
-
-
 def _dlt() -> Lifter:
     from mocaplift.lift import dlt
 
@@ -52,7 +46,6 @@ def _mpl() -> Lifter:
 
 LIFTERS: dict[str, Callable[[], Lifter]] = {
     "smplify": _smplify,
-    "direct": _direct,
     "landmarks": _landmarks,
     "dlt": _dlt,
     "triangulate": _triangulate,
