@@ -106,7 +106,10 @@ class TestCommand:
         assert ended.exit_code == 0 and "another rig, 3 views" in ended.output
         rows = json.loads((tmp_path / "work" / "mpl-paper.json").read_text())
         assert {row["sequence"] for row in rows} == {"own rig", "another rig"}
-        assert all(row["value"] > 0 and row["views"] == 3 for row in rows)
+        assert all(row["value"] != 0 and row["views"] == 3 for row in rows)
+        # Another rig has a run of its own.
+        again = CliRunner().invoke(command, [*line[:4], *line[6:]], catch_exceptions=False)
+        assert "another rig, 2 views" in again.output and len(list((tmp_path / "work").glob("rig-*"))) == 2
 
     def test_a_file_with_one_camera_is_refused(self, tmp_path: Path) -> None:
         write_calibration(random_rigs(np.random.default_rng(3), 1, 1).cameras(0), tmp_path / "cams.json")
