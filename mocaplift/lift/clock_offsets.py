@@ -41,7 +41,8 @@ def clock_offsets(rays: ViewRays, xyz: Float[np.ndarray, "T 21 3"], fps: float) 
 def on_time(rays: ViewRays, late: Float[np.ndarray, "V"], fps: float) -> ViewRays:
     """Return the rays at the moments of the frames, of pictures that were taken `late` seconds after them.
 
-    Between two pictures the direction is interpolated; where one of them does not show the point, the nearer counts.
+    Between two pictures the direction is interpolated; where one of them does not show the point, the nearer
+    counts.
     """
     frames = rays.direction.shape[1]
     if frames < 2:

@@ -228,7 +228,7 @@ class TestSecondSolve:
         rays, _, _ = scene(20)
         prior = load_point_prior()
         found = triangulate(rays, prior, 30.0)
-        again = corrected(rays, found, prior, tiny_network(), 30.0)
+        again = corrected(found, prior, tiny_network(), 30.0)
         assert np.linalg.norm(again - found.xyz, axis=-1).mean() < 0.01
 
     def test_sure_corrections_are_believed(self) -> None:
@@ -240,7 +240,7 @@ class TestSecondSolve:
         )
         arrays["view_error.bias"] = np.full(21, 3.0, dtype=np.float32)
         found = triangulate(rays, prior, 30.0)
-        moved = corrected(rays, found, prior, MplNetwork.of(arrays, HEADER), 30.0) - found.xyz
+        moved = corrected(found, prior, MplNetwork.of(arrays, HEADER), 30.0) - found.xyz
         left = found.xyz[:, BODY21.at("left_hip")] - found.xyz[:, BODY21.at("right_hip")]
         left /= np.linalg.norm(left, axis=-1, keepdims=True)
         along = np.einsum("tji,ti->tj", moved, left)

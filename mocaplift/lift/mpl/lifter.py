@@ -66,9 +66,9 @@ def lift(views: Sequence[Keypoints2D], cameras: Sequence[Camera]) -> Motion3D:
         InvalidData: fewer than two views, not one camera for each, or views of different lengths.
         WeightsError: the prior or the network is missing.
     """
-    rays, fps = ViewRays.of(views, cameras), views[0].fps
-    found = triangulate(rays, load_point_prior(), fps)
-    xyz = corrected(rays, found, load_point_prior(), load_network(), fps)
+    fps = views[0].fps
+    found = triangulate(ViewRays.of(views, cameras), load_point_prior(), fps)
+    xyz = corrected(found, load_point_prior(), load_network(), fps)
     sigma = expected_errors(found.covariance)
     known = sigma < UNKNOWN
     return Motion3D(
@@ -81,7 +81,6 @@ def lift(views: Sequence[Keypoints2D], cameras: Sequence[Camera]) -> Motion3D:
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def corrected(
-    rays: ViewRays,
     found: Triangulated,
     prior: PointPrior,
     network: MplNetwork,
@@ -90,6 +89,7 @@ def corrected(
 ) -> Float[np.ndarray, "T 21 3"]:
     """Return the points solved again with what the network says, world metres."""
     blend = blend or Blend()
+    rays = found.rays
     told = features(rays.direction, rays.centre, rays.sigma, found.xyz, found.covariance)
     correction, log_sigma, log_error = ask(network, told, fps)
     moved = found.xyz + correction @ np.swapaxes(told.turn, -1, -2)

@@ -17,6 +17,8 @@ from mocaplift.lift.point_prior import about_vertical
 RING_RADIUS = 6.0
 # Points nearer to a camera's plane than this share of its distance are seen as if they were there.
 NEAREST = 0.1
+# Weight of the middle of the ring in a triangulation.
+UNSURE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +83,10 @@ class Ring:
         """
         seen_by = self.part([view])
         ray = seen_by.directions(plane[..., None, :, :, :])
-        baseline = seen_by.centre - self.centre
-        towards = (self.axes @ baseline[..., None])[..., 0][..., None, None, :]
         direction = ray @ np.swapaxes(self.axes, -1, -2)[..., None, :, :]
-        line = np.cross(np.broadcast_to(towards, direction.shape), direction)
-        line[..., 2] *= self.radius[..., None, None]
-        length = np.linalg.norm(line[..., :2], axis=-1, keepdims=True)
-        scale = np.linalg.norm(baseline, axis=-1)[..., None, None, None]
-        return np.where(length > 1e-6 * scale, line / np.maximum(length, 1e-12), 0.0)
+        baseline = seen_by.centre - self.centre
+        towards = (self.axes @ baseline[..., None])[..., 0]
+        return lines_through(towards, direction, self.radius)
 
     def triangulated(
         self,
@@ -112,5 +110,18 @@ class Ring:
         return np.linalg.solve(across, pull[..., None])[..., 0]
 
 
-# Weight of the middle of the ring in a triangulation.
-UNSURE = 1e-6
+def lines_through(
+    towards: Float[np.ndarray, "*lead 3"],
+    direction: Float[np.ndarray, "*lead T J 3"],
+    radius: Float[np.ndarray, "*lead"],
+) -> Float[np.ndarray, "*lead T J 3"]:
+    """Return the lines of a picture (m at `radius`) on which points in these directions from another camera lie.
+
+    `towards` is the vector to that camera, both in axes of the camera whose picture it is. A point in its very
+    direction, or no vector, has no line: zeros.
+    """
+    line = np.cross(np.broadcast_to(towards[..., None, None, :], direction.shape), direction)
+    line[..., 2] *= radius[..., None, None]
+    length = np.linalg.norm(line[..., :2], axis=-1, keepdims=True)
+    apart = np.linalg.norm(towards, axis=-1)[..., None, None, None]
+    return np.where(length > 1e-6 * apart, line / np.maximum(length, 1e-12), 0.0)

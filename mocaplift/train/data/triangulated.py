@@ -66,12 +66,16 @@ def make_shards(
 
 
 def make_shard(sampler: Sampler, seed: int, number: int) -> dict[str, np.ndarray]:
-    """Return a shard: the sampler's arrays, and `xyz` [N T 21 3] and `covariance` [N T 21 3 3] triangulated."""
+    """Return a shard: the sampler's arrays, and `xyz` [N T 21 3] and `covariance` [N T 21 3 3] triangulated.
+
+    The rays are those that were triangulated, their clocks' offsets taken out.
+    """
     rng = np.random.default_rng((seed, number))
     views = int(rng.choice(list(VIEW_CHANCES), p=list(VIEW_CHANCES.values())))
     drawn = sampler.batch(rng, PER_SHARD, views, FRAMES, FPS)
     prior = load_point_prior()
     found = [triangulate(rays_of(drawn, window), prior, FPS) for window in range(PER_SHARD)]
+    drawn["rays"] = np.stack([each.rays.direction for each in found])
     drawn["xyz"] = np.stack([each.xyz for each in found])
     drawn["covariance"] = np.stack([each.covariance for each in found])
     return {name: drawn[name].astype(np.float32) for name in ARRAYS}
