@@ -28,13 +28,14 @@ VERBS = {
     "export": "stages",
     "presets": "presets",
     "convert": "convert",
+    "check": "check",
     "evaluate": "evaluate",
     "train": "train",
     "calibrate": "calibrate",
     "doctor": "doctor",
 }
 # Verbs that mean nothing without a file. A file of such a name, alone on the line, is the video.
-_NEED_A_FILE = ("capture", "detect", "lift", "fit", "export", "convert")
+_NEED_A_FILE = ("capture", "detect", "lift", "fit", "export", "convert", "check")
 _EPILOG = """\b
 Examples:
   mocaplift walk.mp4 -o walk.bvh

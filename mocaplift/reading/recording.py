@@ -24,7 +24,7 @@ UPS = ("y", "z")
 # table 4.1).
 LEG_SHARE = 0.491
 # Between a child of six and the tallest of grown-ups.
-SMALLEST, TALLEST = 1.05, 2.3  # m
+SMALLEST_BODY, LARGEST_BODY = 1.05, 2.3  # m
 # A body whose unit cannot be told is taken for a grown-up of this height: the mean over both sexes, worldwide.
 LIKELY_HEIGHT = 1.68  # m
 # A trunk this near (cosine) to an axis in the median of the frames stands along it.
@@ -125,7 +125,7 @@ def uprightness(rigged: Rigged, joints: Mapping[str, int]) -> Float[np.ndarray, 
 
 def _guessed_unit(tall: float, notes: list[str]) -> tuple[str, float]:
     for name in _GUESSED:
-        if SMALLEST <= tall * UNITS[name] <= TALLEST:
+        if SMALLEST_BODY <= tall * UNITS[name] <= LARGEST_BODY:
             return name, UNITS[name]
     scale = LIKELY_HEIGHT / tall
     notes.append(
