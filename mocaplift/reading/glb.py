@@ -38,7 +38,7 @@ _FLOAT = 5126
 _WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
 _PATHS = {"rotation": 4, "translation": 3}
 _SCALE_TOLERANCE = 1e-3
-# A key this near (share of a frame) to a frame is on it.
+# A key so shortly (share of a frame) after a frame is on it.
 ON_FRAME = 0.02
 
 
@@ -331,13 +331,13 @@ def _between(
     stamps: Float[np.ndarray, "K"], times: Float[np.ndarray, "T"], steps: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the keys around every moment and how far (0 to 1) it is between them; on a key it is that key."""
-    before = np.clip(np.searchsorted(stamps, times, side="right") - 1, 0, len(stamps) - 1)
+    early = ON_FRAME * (times[1] - times[0]) if len(times) > 1 else 0.0
+    before = np.clip(np.searchsorted(stamps, times + early, side="right") - 1, 0, len(stamps) - 1)
+    if steps == "STEP":
+        return before, before, np.zeros(len(times))
     after = np.minimum(before + 1, len(stamps) - 1)
     span = np.maximum(stamps[after] - stamps[before], np.finfo(float).tiny)
-    part = np.clip((times - stamps[before]) / span, 0.0, 1.0)
-    if steps == "STEP":
-        return before, before, np.zeros_like(part)
-    return before, after, np.where(part < ON_FRAME, 0.0, np.where(part > 1 - ON_FRAME, 1.0, part))
+    return before, after, np.clip((times - stamps[before]) / span, 0.0, 1.0)
 
 
 def _contacts(spans: Any, frames: int) -> Bool[np.ndarray, "T F"] | None:

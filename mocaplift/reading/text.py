@@ -25,13 +25,14 @@ def read_bytes(path: Path, most: int) -> bytes:
     try:
         if path.is_dir():
             raise InvalidData(f"{path}: is a folder; name a file")
+        size = path.stat().st_size
+        if size > most:
+            raise InvalidData(f"{path}: larger than {most >> 20} MB, which no recording of a person needs")
         with path.open("rb") as file:
-            content = file.read(most + 1)
+            # Not so many as are allowed: that much memory would be taken before anything is read.
+            return file.read(size)
     except OSError as error:
         raise InvalidData(f"{path}: cannot be read: {error.strerror}") from error
-    if len(content) > most:
-        raise InvalidData(f"{path}: larger than {most >> 20} MB, which no recording of a person needs")
-    return content
 
 
 def read_text(path: Path, most: int) -> str:
