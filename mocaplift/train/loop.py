@@ -138,7 +138,8 @@ def _with_weights(
     module: nn.Module, weights: Mapping[str, np.ndarray], validate: Validate
 ) -> Mapping[str, float]:
     """Return what the network measures with other weights, which it has for as long as that takes."""
-    own = weights_of(module)
+    # On the processor `weights_of` shows the weights themselves, not a copy.
+    own = {name: array.copy() for name, array in weights_of(module).items()}
     set_weights(module, weights)
     figures = validate(module)
     set_weights(module, own)

@@ -11,6 +11,7 @@ from mocaplift.layouts import SMPL24
 from mocaplift.rotations import about_axis, angle_between, multiply
 from mocaplift.train.data.cmu import (
     BLEND_IN,
+    VALIDATION_SUBJECTS,
     Take,
     clean_stretches,
     find_flips,
@@ -72,6 +73,11 @@ def test_both_partners_of_a_salsa_take_are_on_one_side_of_the_split():
     ]
     assert all(len(side) == 1 for side in sides)
     assert 1 <= sum(True in side for side in sides) <= 4
+
+
+@pytest.mark.parametrize("subject", sorted(VALIDATION_SUBJECTS))
+def test_of_two_subjects_training_sees_nothing(subject):
+    assert all(Take(subject, trial, 0, "", _still()).is_validation for trial in range(1, 60))
 
 
 def test_takes_have_their_true_rate_and_stand_on_the_floor(tmp_path):
