@@ -30,7 +30,10 @@ ACCELERATIONS = {
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """Offsets and attachments at rest (T-pose, metres), their mean and their change with each coefficient."""
+    """Offsets and attachments at rest (T-pose, metres), their mean and their change with each coefficient.
+
+    `sole_drop` is how far (m) the lowest keypoint of a flat foot, the big toe, is above the sole.
+    """
 
     mean_offsets: Float[np.ndarray, "J 3"]
     offset_basis: Float[np.ndarray, "J 3 S"]
@@ -104,7 +107,7 @@ def load_body(name: str = "body") -> Body:
             attachment_sigma=arrays["attachment_sigma"].astype(float),
             stature_mean=float(header["stature_mean"]),
             stature_basis=arrays["stature_basis"].astype(float),
-            sole_drop=float(header["sole_drop"]),
+            sole_drop=float(arrays["sole_drops"].min()),
         )
     except KeyError as error:
         raise WeightsError(f"{path}: lacks {error}") from error

@@ -196,7 +196,7 @@ def fit_shape(
         values = np.stack([np.atleast_1d(fact[name]) for fact in facts])
         arrays[name] = values.mean(axis=0)
         arrays[f"{name}_basis"] = (values - values.mean(axis=0)).T @ coefficients / people
-    measured["sole_drop"] = float(arrays["sole_drops"].mean())
+    measured["sole_drop"] = float(arrays["sole_drops"].min())
     return {name: array.astype(np.float32) for name, array in arrays.items()}, measured
 
 
