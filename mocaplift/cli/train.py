@@ -161,6 +161,53 @@ def mpl_paper(cmu: Path, work: Path, calib: Path | None, settings: tuple[str, ..
         Console().print(table)
 
 
+@train.command()
+@_cmu
+@_out
+@click.option(
+    "--stage",
+    type=click.Choice(["1", "4"]),
+    required=True,
+    help="Which network: 1 is one view and its lines, from pictures alone; 4 is several views, from motions.",
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Where motions, pictures and the state of the training are kept; the same command goes on with them.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Settings as TOML, such as the config.toml of a run; `--set` goes before them.",
+)
+@_set
+@loudness_flags
+def mvlift(
+    cmu: Path,
+    out: Path,
+    stage: str,
+    work: Path,
+    config: Path | None,
+    settings: tuple[str, ...],
+    **loudness: bool,
+) -> None:
+    """Train the diffusion networks of one camera on the CMU archives in CMU_DIR."""
+    from mocaplift.train.config import read_settings
+    from mocaplift.train.mvlift import MultiviewTraining, train_multiview
+    from mocaplift.train.mvlift_lines import LineTraining, train_lines
+
+    stages: dict[str, tuple[Any, Any]] = {
+        "1": (train_lines, LineTraining()),
+        "4": (train_multiview, MultiviewTraining()),
+    }
+    function, defaults = stages[stage]
+    asked = read_settings(defaults, config) if config else defaults
+    _run(partial(function, work=work), asked, cmu, out, settings, loudness, is_long=True)
+
+
 def _run(
     stage: Any,
     config: Any,

@@ -9,9 +9,10 @@ the state is kept in the work folder, and the same command goes on with them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from mocaplift.lift.diffusion import Schedule, clean_loss
 from mocaplift.lift.mvlift.conditions import encoded
-from mocaplift.lift.mvlift.figure import PERSON
+from mocaplift.lift.mvlift.figure import PERSON, Figure
 from mocaplift.lift.mvlift.network import KIND, DenoiserConfig, told_step
 from mocaplift.lift.mvlift.sampling import AZIMUTHS, Network, sampled
 from mocaplift.train.body import CMU_ACKNOWLEDGEMENT
@@ -90,28 +91,45 @@ def train_multiview(
         config,
         progress=lambda done, total: progress("training", done, total),
     )
-    header = {
-        "network": asdict(network),
-        "figure": PERSON.as_header(),
-        "steps": config.steps,
-        "config": asdict(config),
-        "validation": {
-            name: round(value, 1) for name, value in measure(module, validation, schedule, device).items()
-        },
-        "made_by": "mocaplift train mvlift --stage 4",
-        "minutes": round((time.monotonic() - started) / 60, 1),
-        "windows": config.batch * config.loop.steps,
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-        "source": CMU_ACKNOWLEDGEMENT,
-        "licence": "Apache-2.0",
-    }
+    figures = measure(module, validation, schedule, device)
     path = out / "mvlift.safetensors"
-    save_arrays(path, KIND, weights_of(module), header)
+    facts = {"made_by": "mocaplift train mvlift --stage 4", "windows": config.batch * config.loop.steps}
+    save_denoiser(path, module, PERSON, config, figures, time.monotonic() - started, facts)
     return path
 
 
-def multiview_losses(
+def save_denoiser(
+    path: Path,
     module: DenoiserModule,
+    figure: Figure,
+    config: Any,
+    figures: Mapping[str, float],
+    seconds: float,
+    facts: Mapping[str, object],
+) -> None:
+    """Write the weight file of a network of this training.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    device = device_of(config.loop)
+    header = {
+        "network": asdict(config.network),
+        "figure": figure.as_header(),
+        "steps": config.steps,
+        "config": asdict(config),
+        "validation": {name: round(value, 3) for name, value in figures.items()},
+        "minutes": round(seconds / 60, 1),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "source": CMU_ACKNOWLEDGEMENT,
+        "licence": "Apache-2.0",
+        **facts,
+    }
+    save_arrays(path, KIND, weights_of(module), header)
+
+
+def multiview_losses(
+    module: nn.Module,
     seen: Seen,
     schedule: Schedule,
     rng: np.random.Generator,

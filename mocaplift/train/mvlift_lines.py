@@ -1,0 +1,161 @@
+"""Training of MVLift's stage 1 on pictures of single cameras: how people look who lie on given lines.
+
+    mocaplift train mvlift --stage 1 CMU_DIR --work DIR --out weights
+
+No motion in space is ever shown to the network: the motions of the archives are filmed once each
+(`train.data.mvlift_pictures`), and the pictures are kept in the work folder.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mocaplift.lift.diffusion import Schedule, clean_loss
+from mocaplift.lift.mvlift.conditions import POSE_SPREAD, ROOT_SPREAD
+from mocaplift.lift.mvlift.figure import PERSON, Figure
+from mocaplift.lift.mvlift.network import DenoiserConfig, told_step
+from mocaplift.train.data.motion_bank import MotionBank, load_banks
+from mocaplift.train.data.mvlift_pictures import FORMAT, LineBatch, Pictures, read_pictures, save_pictures
+from mocaplift.train.loop import LoopConfig, device_of, train
+from mocaplift.train.mvlift import SHORT_SHARE, save_denoiser
+from mocaplift.train.mvlift_network import DenoiserModule
+
+# Steps of the schedule, as shares of it, at which validation looks.
+LOOKED_AT = (0.3, 0.6, 0.9)
+
+
+@dataclass(frozen=True)
+class LineTraining:
+    """How the network of one view and its lines (stage 1) is trained."""
+
+    batch: int = 64  # windows of `network.frames`
+    pictures: int = 1 << 20  # at most, of all that the motions give
+    validation: int = 192
+    steps: int = 1000  # of the noise schedule
+    root_weight: float = 6.0  # of the two channels of the root against the many of the pose
+    line_weight: float = 1.0  # of the distance from the lines, in spreads of the pose
+    seed: int = 17
+    network: DenoiserConfig = field(default_factory=lambda: DenoiserConfig(views=1, depth=6))
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(steps=8000, rate=1e-3, warmup=200, report_every=500)
+    )
+
+
+def train_lines(
+    config: LineTraining,
+    cmu: Path,
+    out: Path,
+    *,
+    work: Path,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> Path:
+    """Train the network of one view on pictures alone and return its weight file.
+
+    Raises:
+        InvalidData: the CMU archives are missing or damaged.
+        ConfigError: the work folder holds a run of other settings.
+        OutputError: a folder cannot be written.
+    """
+    started = time.monotonic()
+    network, device = config.network, device_of(config.loop)
+    pictures, held_out = filmed(config, cmu, work)
+    schedule = Schedule.cosine(config.steps)
+    rng = np.random.default_rng((config.seed, config.loop.steps))
+    validation = held_out.batch(rng, min(config.validation, len(held_out.plane)), network.frames, PERSON)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng((config.seed, step))
+        frames = network.frames // 2 if rng.random() < SHORT_SHARE else network.frames
+        batch = pictures.batch(rng, config.batch, frames, PERSON)
+        at = rng.integers(1, schedule.steps + 1, config.batch)
+        return line_losses(module, batch, schedule, at, rng, config, device)
+
+    torch.manual_seed(config.seed)
+    module = DenoiserModule(network, PERSON).to(device)
+    module = train(
+        module,
+        losses,
+        lambda averaged: measure_lines(averaged, validation, schedule, config, device),
+        config.loop,
+        work / "run",
+        config,
+        progress=lambda done, total: progress("training", done, total),
+    )
+    figures = measure_lines(module, validation, schedule, config, device)
+    path = out / "mvlift-lines.safetensors"
+    facts = {"made_by": "mocaplift train mvlift --stage 1", "pictures": len(pictures.plane)}
+    save_denoiser(path, module, PERSON, config, figures, time.monotonic() - started, facts)
+    return path
+
+
+def filmed(config: LineTraining, cmu: Path, work: Path) -> tuple[Pictures, Pictures]:
+    """Return the pictures of training and of validation, made where the work folder lacks them.
+
+    Raises:
+        InvalidData: the CMU archives are missing or damaged, or kept pictures are.
+        OutputError: the folder cannot be written.
+    """
+    banks: tuple[MotionBank, MotionBank] | None = None
+    out = []
+    for number, split in enumerate(("train", "validation")):
+        path = work / f"pictures-{FORMAT}-{split}.npz"
+        if not path.is_file():
+            banks = banks or load_banks(cmu, work)
+            rng = np.random.default_rng((config.seed, number))
+            most = config.validation if number else config.pictures
+            shown = Pictures.filmed(banks[number], rng, config.network.frames, config.network.fps, most)
+            save_pictures(path, shown)
+        out.append(read_pictures(path))
+    return out[0], out[1]
+
+
+def line_losses(
+    module: nn.Module,
+    batch: LineBatch,
+    schedule: Schedule,
+    step: np.ndarray,
+    rng: np.random.Generator,
+    config: LineTraining,
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """Return what the network is to make small: the distance to the clean picture, and that from the lines."""
+    noise = rng.standard_normal(batch.clean.shape).astype(np.float32)
+    noisy = schedule.noised(batch.clean, noise, step)
+    arrays = (noisy, told_step(step, schedule.steps), batch.told, batch.clean, batch.weight, batch.lines)
+    inputs = [torch.from_numpy(each).to(device) for each in arrays]
+    predicted, (clean, weight, lines) = module(*inputs[:3]), inputs[3:]
+    channels = torch.ones(clean.shape[-1], device=device)
+    channels[-2:] = config.root_weight
+    place = clean_loss(predicted, clean, weight * channels)
+    line = line_distance(predicted, lines, PERSON)
+    return {"loss": place + config.line_weight * line / POSE_SPREAD, "place": place, "line_mm": 1000 * line}
+
+
+def line_distance(channels: Tensor, lines: Tensor, figure: Figure) -> Tensor:
+    """Return the mean distance (m) of joints from their lines, of those that have one."""
+    pose = channels[..., :-2].unflatten(-1, (len(figure.layout), 2)) * POSE_SPREAD
+    plane = pose + channels[..., None, -2:] * ROOT_SPREAD
+    away = ((plane * lines[..., :2]).sum(-1) + lines[..., 2]).abs()
+    known = lines[..., :2].abs().sum(-1) > 0
+    return (away * known).sum() / known.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def measure_lines(
+    module: nn.Module, batch: LineBatch, schedule: Schedule, config: LineTraining, device: torch.device
+) -> dict[str, float]:
+    """Return the loss's parts on held-out pictures, at a few levels of noise."""
+    figures = {}
+    for share in LOOKED_AT:
+        rng, step = np.random.default_rng(0), np.full(len(batch.clean), int(share * schedule.steps))
+        parts = line_losses(module, batch, schedule, step, rng, config, device)
+        for name in ("place", "line_mm"):
+            figures[f"{name}_{share:g}"] = float(parts[name])
+    return figures
