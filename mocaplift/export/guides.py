@@ -32,6 +32,8 @@ GUIDES = {
             "File > Import > FBX (.fbx), leave every setting as it is, and choose the file.",
             "For BVH: File > Import > Motion Capture (.bvh), tick Update Scene FPS and Update Scene Duration, "
             "leave the scale at 1.",
+            "At 23.976, 29.97 or 59.94 frames per second take BVH, or write with --fps 24, 30 or 60: Blender's "
+            "importers of FBX and GLB place keys as if these rates were whole, 0.1 % too late.",
             "The armature stands on the grid in metres; bones have the names of Rigify's human, so that a rig "
             "generated from it takes the motion by bones of the same name.",
         ),

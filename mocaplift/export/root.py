@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mocaplift.export.templates import Template
 
 HORIZONTAL = (0, 2)  # the axes x and z of the world
+# The hips rest this far in front of a root below them. A bone that begins exactly where the one above it ends is
+# fixed there by Blender's FBX importer, whatever moves it: roots with upright axes would end in the hips.
+IN_FRONT = 1e-4  # m
 
 
 def on_the_spot(path: Float[np.ndarray, "T 3"]) -> Float[np.ndarray, "T 3"]:
@@ -39,7 +42,7 @@ def carried(rigged: Rigged, template: Template, root: str) -> Rigged:
     rest, rotations = rigged.rest.copy(), rigged.rotations.copy()
     rest[0], rotations[:, 0] = multiply(back, rest[0]), multiply(back, rotations[:, 0])
     offsets = np.concatenate([np.zeros((1, 3)), rigged.offsets])
-    offsets[1] = rotate(back, offsets[1])
+    offsets[1] = rotate(back, offsets[1] + IN_FRONT * np.array([0.0, 0.0, 1.0]))
     hips = rotate(back, rigged.places[0] - path)
     return replace(
         rigged,

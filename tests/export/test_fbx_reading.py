@@ -1,7 +1,6 @@
 """The reader of FBX: what we write comes back, and no file makes it hang, crash or fill the memory."""
 
 import struct
-import time
 import tracemalloc
 import zlib
 from dataclasses import replace
@@ -19,6 +18,7 @@ from mocaplift.export.fbx import parsing, records
 from mocaplift.export.fbx.reading import decode
 from mocaplift.export.fbx.records import Node
 from mocaplift.export.fbx.scene import Objects, Space, document, properties, row
+from mocaplift.values import Layout, Skeleton, SkeletonMotion
 from tests.walker import walker
 
 CM = ExportOptions()
@@ -31,7 +31,11 @@ def _walk(frames=8, fps=30000 / 1001, options=CM) -> Rigged:
 
 @pytest.fixture(scope="module")
 def content() -> bytes:
-    return fbx.encode(_walk(), CM)
+    """Return a file with everything in it but few bones, so that it can be damaged often."""
+    stick = Skeleton(Layout("stick", ("base", "middle", "tip")), (-1, 0, 1), np.eye(3))
+    turns = rotations.from_rotvec(np.random.default_rng(1).normal(0, 0.3, (4, 3, 3)))
+    rigged = rig(SkeletonMotion(stick, turns, np.ones((4, 3)), 30.0), CM)
+    return fbx.encode(replace(rigged, contacts=np.eye(4, dtype=bool)), CM)
 
 
 def _file(nodes: list[Node]) -> bytes:
@@ -86,12 +90,6 @@ class TestWhatWeWrite:
         )
         found = decode(fbx.encode(still, CM))
         assert len(found) == 50 and found.contacts is None
-
-    def test_ten_thousand_frames_in_under_two_seconds(self):
-        long = fbx.encode(_walk(10_000), CM)
-        began = time.process_time()
-        assert len(decode(long)) == 10_000
-        assert time.process_time() - began < 2
 
 
 class TestByHand:
@@ -232,7 +230,7 @@ class TestHostile:
             decode(start)
 
     def test_every_truncation_is_noticed(self, content):
-        ends = np.unique(np.linspace(0, len(content) - 200, 400).astype(int))
+        ends = np.unique(np.linspace(0, len(content) - 200, 200).astype(int))
         for end in ends:
             with pytest.raises(InvalidData):
                 decode(content[:end])
@@ -297,7 +295,7 @@ class TestHostile:
         with pytest.raises(InvalidData, match="larger than"):
             decode(records.MAGIC)
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=200, deadline=None)
     @given(changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=12))
     def test_damaged_bytes_are_refused_or_read(self, content, changes):
         damaged = bytearray(content)
@@ -305,7 +303,7 @@ class TestHostile:
             damaged[int(share * (len(damaged) - 1))] = value
         _read_or_refused(bytes(damaged))
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=200, deadline=None)
     @given(place=st.integers(0, 3000), piece=st.binary(min_size=1, max_size=40), cut=st.integers(0, 40))
     def test_bytes_put_in_and_taken_out(self, content, place, piece, cut):
         _read_or_refused(content[:place] + piece + content[place + cut :])
@@ -340,7 +338,7 @@ _RECORDS = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(nodes=st.lists(_RECORDS, max_size=4))
 def test_well_formed_records_without_sense(content, nodes):
     """Records of any kind in a sound file: into its objects, connections and settings."""

@@ -39,5 +39,6 @@ RIGIFY = Template(
     rest=28.0,
     aim="y",
     root="root",
+    root_axes="+x-z+y",
     lengths={"knee": 0.536, "ankle": 0.454, "shoulder": 0.179, "elbow": 0.289, "wrist": 0.263},
 )
