@@ -253,12 +253,19 @@ def _solve_window(
         return solved[0]
     mean_points = np.mean([keypoints_of(pose, problem.tree).xyz for pose in solved], axis=0)
     target = Target(xyz=mean_points, weight=np.full(mean_points.shape[:2], CONSENSUS_WEIGHT))
-    start = Pose(
-        rotations=slerp(solved[0].rotations, solved[1].rotations, 0.5),
-        root=np.mean([pose.root for pose in solved], axis=0),
-        shape=np.mean([pose.shape for pose in solved], axis=0),
+    return solve(replace(problem, target=target), _mean_pose(solved), steps=STEPS).pose
+
+
+def _mean_pose(poses: Sequence[Pose]) -> Pose:
+    """Return the mean of poses; turns are averaged one after the other, each with its share."""
+    rotations = poses[0].rotations
+    for count, pose in enumerate(poses[1:], start=2):
+        rotations = slerp(rotations, pose.rotations, 1 / count)
+    return Pose(
+        rotations=rotations,
+        root=np.mean([pose.root for pose in poses], axis=0),
+        shape=np.mean([pose.shape for pose in poses], axis=0),
     )
-    return solve(replace(problem, target=target), start, steps=STEPS).pose
 
 
 def _solve_hypothesis(problem: Problem, points: Float[np.ndarray, "T 21 3"], shape: np.ndarray) -> Pose:
