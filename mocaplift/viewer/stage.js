@@ -318,12 +318,14 @@ function makeStage(canvas, take) {
     [sticks, marks, floor].forEach((each) => each.paint());
     isStale = true;
   };
+  /** Return the camera that is looked through. */
+  const eye = () => (view === "shot" ? shot : own);
   /** Draw if something changed, and return whether it did. */
   const render = () => {
     const isMoved = controls.enabled && controls.update();
     if (!isMoved && !isStale) return false;
     isStale = false;
-    renderer.render(scene, view === "shot" ? shot : own);
+    renderer.render(scene, eye());
     return true;
   };
   /** Return where the joints are (m) in the frame that is shown. */
@@ -334,5 +336,5 @@ function makeStage(canvas, take) {
   resize();
   begin();
   paint();
-  return { show, render, choose, setLayer, joints, box: () => box };
+  return { show, render, choose, setLayer, joints, eye, box: () => box };
 }
