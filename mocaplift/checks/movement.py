@@ -59,8 +59,8 @@ def find_rate(subject: Subject) -> Iterator[Finding]:
     spans = spans_of(repeated, 1)
     if repeated.mean() > REPEATED and len(spans) >= REPEATED_PLACES:
         text = (
-            f"{repeated.mean():.0%} of the frames repeat the one before: it was made at a lower rate, about "
-            f"{fps * (1 - repeated.mean()):.3g} frames per second, and stutters at {fps:.6g}"
+            f"{repeated.mean():.0%} of the frames repeat the one before: it was made at about "
+            f"{fps * (1 - repeated.mean()):.0f} frames per second, and stutters at {fps:.6g}"
         )
         yield Finding("rate", text, frames=spans, size=round(float(repeated.mean()), 3), unit="share")
 
