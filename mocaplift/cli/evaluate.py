@@ -245,6 +245,26 @@ def speed(video: Path | None, views: int, lifters: tuple[str, ...], json_path: P
         _show(lambda progress: measure(video, lifters=lifters or (_LIFTER,), progress=progress), json_path)
 
 
+@evaluate.command("export")
+@click.option(
+    "--frames",
+    type=click.IntRange(min=1),
+    default=10_000,
+    metavar="N",
+    help="How long the motion that is made up is.  [default 10000]",
+)
+@click.option(
+    "--preset", default="standard", metavar="NAME", help="What it is written for.  [default standard]"
+)
+@_json
+def export_(frames: int, preset: str, json_path: Path | None) -> None:
+    """Measure how long writing each format takes, and its peak memory."""
+    from mocaplift.evaluate.export_speed import export_speed
+
+    arguments = ("--preset", preset)
+    _show(lambda progress: export_speed(frames, arguments=arguments, progress=progress), json_path)
+
+
 def _show(measure: Callable[[Callable[[int, int], None]], Sequence[Any]], json_path: Path | None) -> None:
     """Run a benchmark behind a progress bar, print its tables and write its rows."""
     from rich.console import Console

@@ -17,7 +17,7 @@ from mocaplift.evaluate.report import Row
 
 # ru_maxrss counts kibibytes, on macOS bytes (getrusage(2) of both).
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-_MB = 1e6
+MB = 1e6
 _LAST_LINES = 5
 _LAST_CHARACTERS = 300
 
@@ -105,7 +105,7 @@ def _timed(video: Path, lifter: str, arguments: Sequence[str], out: Path) -> lis
     figures = {"fps_whole": frames / run.seconds, **stages}
     made = [_row(video, lifter, metric, value, "frames/s", frames) for metric, value in figures.items()]
     made.append(_row(video, lifter, "seconds_whole", run.seconds, "s", frames))
-    return [*made, _row(video, lifter, "peak_memory", run.peak_bytes / _MB, "MB", frames)]
+    return [*made, _row(video, lifter, "peak_memory", run.peak_bytes / MB, "MB", frames)]
 
 
 def _row(video: Path, lifter: str, metric: str, value: float, unit: str, frames: int) -> Row:

@@ -113,7 +113,7 @@ def test_names_hierarchy_rate_and_scale(seen, name):
     )
     assert found["fps"] == pytest.approx(FPS, rel=1e-5)
     is_bvh = name.endswith(".bvh")
-    # One key a frame from frame 1 on. Blender 3.4 places keys of FBX as if 29.97 were 30, as its preset's steps say.
+    # One key a frame from frame 1 on. Blender 3.4 places keys of FBX as if 29.97 were 30; its steps say so.
     spacing = 1.0 if is_bvh else 30 / FPS
     np.testing.assert_allclose(found["keys"], 1 + spacing * np.arange(len(rigged)), atol=1e-4)
     # An armature of centimetres is scaled in a scene of metres; what the blender preset writes is not.

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import time
 from fractions import Fraction
 
 import numpy as np
@@ -104,11 +103,3 @@ def test_presets_by_name():
     assert preset_named("blender").unit == "m" and preset_named("standard").unit == "cm"
     with pytest.raises(ConfigError, match=f"known: {', '.join(sorted(PRESETS))}"):
         preset_named("blendr")
-
-
-@pytest.mark.parametrize("suffix", sorted(EXPORTERS))
-def test_ten_thousand_frames_in_under_five_seconds(tmp_path, suffix):
-    walk = walker(10_000).motion
-    began = time.perf_counter()
-    export(walk, tmp_path / f"long{suffix}")
-    assert time.perf_counter() - began < 5
