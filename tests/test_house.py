@@ -29,10 +29,8 @@ HEAVY = {"numpy", "scipy", "cv2", "torch", "av", "mediapipe", "mmpose", "safeten
 # Code that says nothing about what it holds.
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "base", "misc", "tools"}
 # OpenMMLab's checkpoints, SMPL's models and OpenCap's cameras are pickles, read with unpicklers that admit arrays
-# only.
-READS_FOREIGN_PICKLES = {
-    "calibrate/opencap.py", "detect/mmpose.py", "detect/checkpoints.py", "fit/smpl_model.py",
-}  # fmt: skip
+# only; these two modules alone touch the library.
+READS_FOREIGN_PICKLES = {"pickles.py", "detect/checkpoints.py"}
 ROUNDING = {"int", "round", "np.round", "np.rint", "math.floor", "math.ceil"}
 JOINT_WORDS = r"hip|knee|ankle|heel|toe|foot|shoulder|elbow|wrist|hand|nose|eye|ear|pelvis|neck|head|spine"
 

@@ -150,11 +150,10 @@ def train_mpl(
         config,
         progress=lambda done, total: progress("training", done, total),
     )
-    figures = measure(module, validation, config, device)
     header = {
         "network": asdict(config.network),
         "config": asdict(config),
-        "validation": {name: round(value, 2) for name, value in figures.items()},
+        "validation": {k: round(v, 2) for k, v in measure(module, validation, config, device).items()},
         "made_by": "mocaplift train mpl",
         "minutes": round((time.monotonic() - started) / 60, 1),
         "windows": sum(len(part.seen) for part in pool.values()),

@@ -64,7 +64,7 @@ def changed(told: Features, **arrays) -> Features:
     return replace(told, **arrays)
 
 
-def equal(one: Told, other: Told, views: list[int] | slice = slice(None), atol: float = 1e-5) -> None:
+def check_equal(one: Told, other: Told, views: list[int] | slice = slice(None), atol: float = 1e-5) -> None:
     np.testing.assert_allclose(other.correction, one.correction, atol=atol)
     np.testing.assert_allclose(other.log_sigma, one.log_sigma, atol=atol)
     np.testing.assert_allclose(other.log_error, one.log_error[:, :, views], atol=atol)
@@ -141,7 +141,7 @@ class TestNetwork:
     def test_the_order_of_the_views_does_not_matter(self) -> None:
         told, network, order = windowed(told_of(*scene())), tiny_network(heads=0.3), [2, 0, 1]
         shuffled = changed(told, observation=told.observation[:, :, order], seen=told.seen[:, :, order])
-        equal(network(told), network(shuffled), order)
+        check_equal(network(told), network(shuffled), order)
 
     def test_views_that_see_nothing_change_nothing(self) -> None:
         told, network = windowed(told_of(*scene())), tiny_network(heads=0.3)
@@ -152,12 +152,12 @@ class TestNetwork:
             seen=np.concatenate([told.seen, np.zeros_like(told.seen[:, :, :2])], axis=2),
         )
         said, again = network(told), network(more)
-        equal(said, replace(again, log_error=again.log_error[:, :, :3]))
+        check_equal(said, replace(again, log_error=again.log_error[:, :, :3]))
 
     def test_what_hides_behind_an_unseen_point_does_not_matter(self) -> None:
         told, network = windowed(told_of(*scene())), tiny_network(heads=0.3)
         other = changed(told, observation=np.where(told.seen[..., None], told.observation, 9.0))
-        equal(network(told), network(other))
+        check_equal(network(told), network(other))
 
     def test_it_says_something_and_stays_in_bounds(self) -> None:
         said = tiny_network(heads=3.0)(windowed(told_of(*scene())))
@@ -195,7 +195,7 @@ class TestNetwork:
         path = tmp_path / "mpl.safetensors"
         save_arrays(path, KIND, tiny_arrays(heads=0.3), HEADER)
         told = windowed(told_of(*scene()))
-        equal(tiny_network(heads=0.3)(told), load_network(str(path))(told), atol=0.0)
+        check_equal(tiny_network(heads=0.3)(told), load_network(str(path))(told), atol=0.0)
         save_arrays(tmp_path / "other.safetensors", "pose-prior", tiny_arrays(), HEADER)
         with pytest.raises(WeightsError, match="holds 'pose-prior'"):
             load_network(str(tmp_path / "other.safetensors"))
