@@ -174,6 +174,7 @@ class TestUsageErrors:
             ("video.mp4 -o out.dae", 2, ".dae is no format that is written here"),
             ("a.mp4 b.mp4 -o out.bvh", 2, "there are 2 videos"),
             ("video.mp4 --overlay video.mp4", 2, "is the input itself"),
+            ("video.mp4 --viewer page.mp4", 2, "pages are written as .html"),
             ("--calib cams.json", 2, "no video is named"),
             ("a.mp4 b.mp4 --sync auto", 2, "give --calib as well"),
             ("--calib cams.json a.mp4 --fov 60", 2, "--calib cams.json says what --fov says"),

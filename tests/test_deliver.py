@@ -134,6 +134,27 @@ def test_everybody_gets_files_under_their_own_number(clip: Path, people: list[in
     assert [facts["people_written"] for facts in reports] == [2, 2]
 
 
+def test_everybody_has_a_page_that_the_report_names(clip: Path, people: list[int]) -> None:
+    people[:] = [1, 4]
+    job = job_of(clip, is_per_person=True, suffixes=(".bvh",), page=clip.parent / "pages" / "walk")
+    _, reports = work(job)
+    pages = [clip.parent / "pages" / f"walk_p{person}.html" for person in people]
+    for page, facts in zip(pages, reports, strict=True):
+        assert facts["outputs"][f"../pages/{page.name}"] == resume.checksum(page)
+        assert "viewer" in facts["seconds"]
+        text = page.read_text(encoding="utf-8")
+        assert "<title>walk.mp4</title>" in text
+        assert f"person {facts['person']} of 2" in text
+        assert str(clip.parent) not in text  # a page is for others: it names no folder of this machine
+    assert work(job)[0] == "skipped"
+    pages[1].unlink()
+    assert work(job)[0] == "done"
+    pages[0].write_text("edited")
+    with pytest.raises(OutputError, match="--overwrite"):
+        work(job)
+    assert work(replace(job, page=None))[0] == "done"
+
+
 def test_a_take_has_one_motion_and_an_overlay_for_each_camera(
     clip: Path, people: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

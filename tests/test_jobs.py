@@ -140,6 +140,23 @@ class TestPlan:
         with pytest.raises(UnsupportedFormat, match=r"check\.gif: overlays are written as \.mp4"):
             planned(make(tmp_path, "a.mp4"), None, [], SUFFIXES, overlay="check.gif")
 
+    def test_pages_go_to_a_folder_or_into_one_file(self, tmp_path: Path) -> None:
+        clips = make(tmp_path, "a.mp4", "b.mp4")
+        jobs = planned(clips, None, [], SUFFIXES, page=str(tmp_path))
+        assert [job.pages(1) for job in jobs] == [[tmp_path / "a.html"], [tmp_path / "b.html"]]
+        assert jobs[0].files(1) == [tmp_path / "a.bvh", tmp_path / "a.html"]
+        (job,) = planned(clips[:1], None, [], SUFFIXES, page=str(tmp_path / "see.HTML"), is_per_person=True)
+        assert job.pages(2) == [tmp_path / "see_p2.html"]
+        (tmp_path / "see_p7.html").touch()
+        assert job.existing() == [tmp_path / "see_p7.html"]
+
+    def test_a_page_of_another_kind_or_for_several_videos_is_refused(self, tmp_path: Path) -> None:
+        clips = make(tmp_path, "a.mp4", "b.mp4")
+        with pytest.raises(UnsupportedFormat, match=r"--viewer see\.pdf: pages are written as \.html"):
+            planned(clips, None, [], SUFFIXES, page="see.pdf")
+        with pytest.raises(ConfigError, match=r"see\.html is one file.*2 videos; give a folder to --viewer"):
+            planned(clips, None, [], SUFFIXES, page="see.html")
+
     @pytest.mark.parametrize("kind", ["same", "link", "hard link"])
     def test_a_video_is_never_overwritten(self, tmp_path: Path, kind: str) -> None:
         (clip,) = make(tmp_path, "walk.mp4")
