@@ -22,7 +22,7 @@ from mocaplift.lift.diffusion import Schedule, clean_loss
 from mocaplift.lift.mvlift.conditions import encoded
 from mocaplift.lift.mvlift.figure import PERSON, Figure
 from mocaplift.lift.mvlift.network import KIND, DenoiserConfig, told_step
-from mocaplift.lift.mvlift.sampling import AZIMUTHS, Network, sampled
+from mocaplift.lift.mvlift.sampling import AZIMUTHS, Network, ring_of, sampled, told_observed
 from mocaplift.train.body import CMU_ACKNOWLEDGEMENT
 from mocaplift.train.data.motion_bank import load_banks
 from mocaplift.train.data.mvlift_windows import Seen, draw, one_camera
@@ -141,8 +141,8 @@ def multiview_losses(
     step = rng.integers(1, schedule.steps + 1, len(clean))
     noise = rng.standard_normal(clean.shape).astype(np.float32)
     noisy = schedule.noised(clean, noise, step)
-    told = np.broadcast_to(seen.observed.told[:, None], (*clean.shape[:3], seen.observed.told.shape[-1]))
-    arrays = (noisy, told_step(step, schedule.steps), np.ascontiguousarray(told), clean)
+    told = told_observed(seen.observed, ring_of(seen.observed))
+    arrays = (noisy, told_step(step, schedule.steps), told, clean)
     inputs = [torch.from_numpy(array).to(device) for array in arrays]
     predicted, clean_views = module(*inputs[:3]), inputs[3]
     weight = torch.ones(clean.shape[-1], device=device)
@@ -158,7 +158,7 @@ def as_network(module: nn.Module, steps: int, device: torch.device) -> Network:
 
     @torch.no_grad()
     def network(noisy: np.ndarray, step: int, told: np.ndarray) -> np.ndarray:
-        arrays = (noisy, told_step(np.full(len(noisy), step), steps), np.ascontiguousarray(told))
+        arrays = (noisy, told_step(np.full(len(noisy), step), steps), told)
         clean: np.ndarray = module(*(torch.from_numpy(each).to(device) for each in arrays)).cpu().numpy()
         return clean
 
@@ -167,8 +167,11 @@ def as_network(module: nn.Module, steps: int, device: torch.device) -> Network:
 
 def measure(module: nn.Module, seen: Seen, schedule: Schedule, device: torch.device) -> dict[str, float]:
     """Return the mean error of sampled points about the root, of the root, and of its way from the start (mm)."""
+    ring = ring_of(seen.observed)
+    told = told_observed(seen.observed, ring)
+    network = as_network(module, schedule.steps, device)
     rng = np.random.default_rng(0)
-    found = sampled(as_network(module, schedule.steps, device), schedule, seen.observed, PERSON, rng)
+    found = sampled(network, schedule, seen.observed, ring, told, PERSON, rng).points
     root = PERSON.layout.index(*PERSON.root)
     middle, true = found[..., root, :].mean(axis=-2), seen.truth[..., root, :].mean(axis=-2)
     pose = (found - middle[..., None, :]) - (seen.truth - true[..., None, :])

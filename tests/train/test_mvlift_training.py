@@ -12,7 +12,7 @@ import pytest
 from mocaplift.errors import InvalidData
 from mocaplift.layouts import BODY21
 from mocaplift.lift.diffusion import Schedule
-from mocaplift.lift.mvlift.conditions import decoded, encoded
+from mocaplift.lift.mvlift.conditions import NUM_LINE, NUM_LINE_FRAME, decoded, encoded
 from mocaplift.lift.mvlift.figure import PERSON
 from mocaplift.lift.mvlift.lifter import load_network
 from mocaplift.lift.mvlift.ring import Ring
@@ -143,9 +143,11 @@ class TestPictures:
         plane = decoded(batch.clean, PERSON)
         assert np.abs((batch.lines[..., :2] * plane).sum(-1) + batch.lines[..., 2]).max() < 1e-4
         has_line = np.abs(batch.lines).sum(-1) > 0
+        is_seen = batch.told[..., :-NUM_LINE_FRAME].reshape(*has_line.shape, NUM_LINE)[..., -1] > 0
+        assert not (has_line & ~is_seen).any()
+        assert 0.5 < has_line.mean() / is_seen.mean() < 0.95
         counted = batch.weight[..., :-2].reshape(*has_line.shape, 2) > 0
-        assert not (has_line & ~counted[..., 0]).any()
-        assert 0.5 < has_line.mean() / counted[..., 0].mean() < 0.95
+        assert not (counted[..., 0] & ~is_seen).any()
 
     def test_lines_of_a_window_meet_in_its_epipole(self) -> None:
         rng = np.random.default_rng(0)

@@ -21,7 +21,7 @@ from mocaplift.layouts import remap_keypoints
 from mocaplift.lift.diffusion import Schedule
 from mocaplift.lift.mvlift.conditions import observed
 from mocaplift.lift.mvlift.network import KIND, Denoiser
-from mocaplift.lift.mvlift.sampling import Sampling, sampled
+from mocaplift.lift.mvlift.sampling import Sampling, ring_of, sampled, told_observed
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 from mocaplift.weights import load_arrays, locate
 from mocaplift.windows import crossfaded_points, windows
@@ -108,7 +108,18 @@ def samples(
         parts = [slice(start, start + WINDOWS_AT_ONCE) for start in starts]
         return np.concatenate([network(noisy[part], step, told[part]) for part in parts])
 
-    sampled(asked, Schedule.cosine(network.steps), seen, network.figure, rng, sampling=sampling, join=join)
+    ring = ring_of(seen)
+    sampled(
+        asked,
+        Schedule.cosine(network.steps),
+        seen,
+        ring,
+        told_observed(seen, ring),
+        network.figure,
+        rng,
+        sampling=sampling,
+        join=join,
+    )
     return joined
 
 

@@ -37,6 +37,24 @@ class Sampling:
     churn: float = 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Points of windows about the camera (m, world axes), and how far the pictures last made are from them (m)."""
+
+    points: Float[np.ndarray, "N T J 3"]
+    disagreement: Float[np.ndarray, "N"]
+
+
+def ring_of(seen: Observed, azimuths: tuple[float, ...] = AZIMUTHS) -> Ring:
+    """Return the ring of the camera that saw and those that exist not."""
+    return Ring.around(seen.axes, seen.distance, azimuths)
+
+
+def told_observed(seen: Observed, ring: Ring) -> Float[np.ndarray, "N V T F"]:
+    """Return what the network of several views is told: of every view what was observed."""
+    return np.repeat(seen.told[:, None], ring.radius.shape[-1], axis=1)
+
+
 def points_of(
     seen: Observed,
     plane: Float[np.ndarray, "N V T J 2"],
@@ -55,26 +73,28 @@ def sampled(
     network: Network,
     schedule: Schedule,
     seen: Observed,
+    ring: Ring,
+    told: Float[np.ndarray, "N V T F"],
     figure: Figure,
     rng: np.random.Generator,
     *,
     sampling: Sampling | None = None,
     join: Join | None = None,
-) -> Float[np.ndarray, "N T J 3"]:
-    """Return points of windows, one sample each, in the axes of the world about the camera, metres."""
+) -> Sampled:
+    """Return one sample of windows seen by the first camera of a ring."""
     sampling = sampling or Sampling()
-    ring = Ring.around(seen.axes, seen.distance, AZIMUTHS)
-    views = ring.radius.shape[-1]
-    count, frames = seen.plane.shape[:2]
-    told = np.broadcast_to(seen.told[:, None], (count, views, *seen.told.shape[1:]))
     points = np.zeros((*seen.plane.shape[:-1], 3))
+    apart = np.zeros(len(points))
 
     def guide(clean: np.ndarray, step: int) -> np.ndarray:
-        found = points_of(seen, decoded(clean, figure), ring)
+        plane = decoded(clean, figure)
+        found = points_of(seen, plane, ring)
         points[:] = found if join is None else join(found)
-        return encoded(ring.see(points), figure).astype(clean.dtype)
+        looks = ring.see(points)
+        apart[:] = np.linalg.norm(looks - plane, axis=-1).mean(axis=(1, 2, 3))
+        return encoded(looks, figure).astype(clean.dtype)
 
-    noise = rng.standard_normal((count, views, frames, num_channels(figure))).astype(np.float32)
+    noise = rng.standard_normal((*told.shape[:3], num_channels(figure))).astype(np.float32)
     sample(
         schedule,
         lambda noisy, step: network(noisy, step, told),
@@ -84,4 +104,4 @@ def sampled(
         churn=sampling.churn,
         rng=rng,
     )
-    return points
+    return Sampled(points, apart)

@@ -101,8 +101,9 @@ class Pictures:
         once = PassagesOnce.of(bank, rng, num_frames + 2, fps)
         sampler = replace(one_camera(bank, is_varied=False), bank=once)
         parts = []
-        for _ in range(max(1, min(most, len(once.order)) // AT_ONCE)):
-            seen = draw(sampler, rng, min(AT_ONCE, most), num_frames, fps).observed
+        for begin in range(0, min(most, len(once.order)), AT_ONCE):
+            count = min(AT_ONCE, most - begin, len(once.order))
+            seen = draw(sampler, rng, count, num_frames, fps).observed
             parts.append([getattr(seen, name).astype(np.float32) for name in ARRAYS])
         return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 

@@ -16,7 +16,7 @@ from mocaplift.lift.diffusion import Schedule
 from mocaplift.lift.mvlift.conditions import decoded, encoded
 from mocaplift.lift.mvlift.figure import PERSON
 from mocaplift.lift.mvlift.lifter import SAMPLES, lift, samples
-from mocaplift.lift.mvlift.sampling import Sampling, points_of, sampled
+from mocaplift.lift.mvlift.sampling import Sampling, points_of, sampled, told_observed
 from mocaplift.values import Keypoints2D
 from tests.dancer import camera, dancer, seen
 from tests.lift.mvlift.tiny import STEPS, tiny_network, windows
@@ -30,10 +30,10 @@ class TestSampling:
         told, truth, ring = windows()
         answer = encoded(ring.see(truth), PERSON)
         found = sampled(
-            lambda noisy, step, _: answer.astype(np.float32), SCHEDULE, told, PERSON, np.random.default_rng(0),
-            sampling=Sampling(steps=3, churn=churn),
+            lambda noisy, step, _: answer.astype(np.float32), SCHEDULE, told, ring, told_observed(told, ring),
+            PERSON, np.random.default_rng(0), sampling=Sampling(steps=3, churn=churn),
         )  # fmt: skip
-        assert np.abs(found - truth).max() < 1e-3
+        assert np.abs(found.points - truth).max() < 1e-3 and found.disagreement.max() < 1e-3
 
     def test_views_that_disagree_are_made_to_agree(self) -> None:
         """What the network sees after a step are views of one body, under the noise that there was."""
@@ -46,7 +46,8 @@ class TestSampling:
             seen_views.append((noisy, step))
             return answer + (0.1 * rng.normal(size=answer.shape)).astype(np.float32)
 
-        sampled(network, SCHEDULE, told, PERSON, rng, sampling=Sampling(steps=2))
+        views = told_observed(told, ring)
+        sampled(network, SCHEDULE, told, ring, views, PERSON, rng, sampling=Sampling(steps=2))
         (first, start), (second, then) = seen_views
         noise = SCHEDULE.noise_in(first, answer, start)
         made = decoded(
