@@ -1,0 +1,161 @@
+"""Stage 2 of MVLift: other views of a person from a network that has only ever seen single pictures.
+
+The lines on which joints must lie in the other views are all that such a network is told. Two ways:
+
+* `made`, ours: the views are sampled step by step with triangulation in the loop, several times; of each window
+  the sample is kept whose pictures agree best with each other, with what was observed and with rigid bones.
+* `distilled`, the paper's: pictures are optimised until the network finds nothing to improve in them (score
+  distillation) and all pairs of views lie on each other's lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mocaplift.lift.diffusion import Schedule
+from mocaplift.lift.mvlift.conditions import (
+    POSE_SPREAD,
+    ROOT_SPREAD,
+    Observed,
+    decoded,
+    encoded,
+    num_channels,
+    told_lines,
+)
+from mocaplift.lift.mvlift.figure import Figure
+from mocaplift.lift.mvlift.ring import Ring
+from mocaplift.lift.mvlift.sampling import Network, Sampled, Sampling, ring_of, sampled
+
+# The other views of the paper: six cameras in all, 60 degrees apart.
+AZIMUTHS = tuple(np.pi / 3 * np.arange(1, 6))
+# Adam's averages of slope and squared slope.
+MOMENTUM, SECOND_MOMENTUM, TINY = 0.9, 0.999, 1e-8
+
+
+@dataclass(frozen=True)
+class Distilling:
+    """How pictures are optimised; the defaults are the paper's."""
+
+    iterations: int = 5000
+    rate: float = 1e-3
+    line_weight: float = 250.0
+    has_lines: bool = True  # False: score distillation alone
+
+
+def told_by_lines(seen: Observed, ring: Ring, *, has_lines: bool = True) -> Float[np.ndarray, "N V T F"]:
+    """Return what the network of one view is told of every view: the lines of what the first camera saw."""
+    views = ring.radius.shape[-1]
+    is_seen = np.isfinite(seen.sigma)
+    lines = ring.lines(seen.plane, 0) * (is_seen[:, None, ..., None] & has_lines)
+    wanted = np.ones((len(is_seen), views, *is_seen.shape[1:]), dtype=bool)
+    wanted[:, 0] = is_seen
+    return told_lines(lines, wanted, ring.axes, ring.radius)
+
+
+def each_alone(network: Network) -> Network:
+    """Return a network of one view as one of several that know nothing of each other."""
+
+    def views(noisy: np.ndarray, step: int, told: np.ndarray) -> np.ndarray:
+        flat = (each.reshape(-1, 1, *each.shape[2:]) for each in (noisy, told))
+        first, second = flat
+        return network(first, step, second).reshape(noisy.shape)
+
+    return views
+
+
+def made(
+    network: Network,
+    schedule: Schedule,
+    seen: Observed,
+    figure: Figure,
+    rng: np.random.Generator,
+    *,
+    count: int = 3,
+    sampling: Sampling | None = None,
+    has_lines: bool = True,
+) -> tuple[Sampled, Float[np.ndarray, "N"]]:
+    """Return the best of several samples of every window, and its `badness` (m)."""
+    ring = ring_of(seen, AZIMUTHS)
+    told = told_by_lines(seen, ring, has_lines=has_lines)
+    tries = [
+        sampled(each_alone(network), schedule, seen, ring, told, figure, rng, sampling=sampling)
+        for _ in range(count)
+    ]
+    scores = np.stack([badness(each, seen, ring, figure) for each in tries])
+    best, rows = scores.argmin(axis=0), np.arange(scores.shape[1])
+    points = np.stack([each.points for each in tries])[best, rows]
+    apart = np.stack([each.disagreement for each in tries])[best, rows]
+    return Sampled(points, apart), scores[best, rows]
+
+
+def badness(found: Sampled, seen: Observed, ring: Ring, figure: Figure) -> Float[np.ndarray, "N"]:
+    """Return how little samples can be believed (m): three mean lengths, added.
+
+    How far the pictures were from one body, how far its picture is from what was observed, and how much its bones
+    change their length over time.
+    """
+    away = np.linalg.norm(ring.part([0]).see(found.points)[:, 0] - seen.plane, axis=-1)
+    is_seen = np.isfinite(seen.sigma)
+    missed = (away * is_seen).sum(axis=(1, 2)) / np.maximum(is_seen.sum(axis=(1, 2)), 1)
+    bones = found.points[:, :, figure.starts] - found.points[:, :, figure.ends]
+    change = np.linalg.norm(bones, axis=-1).std(axis=1).mean(axis=-1)
+    return found.disagreement + missed + change
+
+
+def distilled(
+    network: Network,
+    schedule: Schedule,
+    seen: Observed,
+    figure: Figure,
+    rng: np.random.Generator,
+    asked: Distilling | None = None,
+) -> Float[np.ndarray, "N V T J 2"]:
+    """Return the pictures of six views, the first as observed, as the paper optimises the others.
+
+    The slope of score distillation is the noise that the network finds in a noised picture, less the noise that
+    was put in; with it go the distances from the lines of every other view, whose ends stay where they are.
+    """
+    asked = asked or Distilling()
+    ring = ring_of(seen, AZIMUTHS)
+    told = told_by_lines(seen, ring, has_lines=asked.has_lines)[:, 1:]
+    channels: np.ndarray = np.zeros((*told.shape[:3], num_channels(figure)))
+    mean, square = np.zeros_like(channels), np.zeros_like(channels)
+    first = encoded(seen.plane, figure)[:, None]
+    views = each_alone(network)
+    for number in range(1, asked.iterations + 1):
+        step = int(rng.integers(1, schedule.steps))
+        noise = rng.standard_normal(channels.shape)
+        noisy = schedule.noised(channels, noise, step).astype(np.float32)
+        found = schedule.noise_in(noisy, views(noisy, step, told.astype(np.float32)), step)
+        slope = (found - noise) / channels.shape[1]
+        if asked.has_lines:
+            plane = decoded(np.concatenate([first, channels], axis=1), figure)
+            slope += asked.line_weight * _line_slope(plane, ring, np.isfinite(seen.sigma), figure)[:, 1:]
+        mean += (1 - MOMENTUM) * (slope - mean)
+        square += (1 - SECOND_MOMENTUM) * (slope**2 - square)
+        scale = np.sqrt(square / (1 - SECOND_MOMENTUM**number)) + TINY
+        channels -= asked.rate * mean / (1 - MOMENTUM**number) / scale
+    plane = decoded(np.concatenate([first, channels], axis=1), figure)
+    plane[:, 0] = seen.plane
+    return plane
+
+
+def _line_slope(
+    plane: Float[np.ndarray, "N V T J 2"], ring: Ring, is_seen: Bool[np.ndarray, "N T J"], figure: Figure
+) -> Float[np.ndarray, "N V T C"]:
+    """Return the slope of the mean distance of joints from the lines of all other views, by the channels."""
+    views = plane.shape[1]
+    slope = np.zeros_like(plane)
+    for view in range(views):
+        lines = ring.lines(plane[:, view], view)
+        if view == 0:
+            lines = lines * is_seen[:, None, ..., None]
+        away = (lines[..., :2] * plane).sum(axis=-1) + lines[..., 2]
+        slope += np.sign(away)[..., None] * lines[..., :2]
+    slope /= views * (views - 1) * np.prod(plane.shape[2:4])
+    pose = slope.reshape(*slope.shape[:3], -1) * POSE_SPREAD
+    root = slope.sum(axis=-2, keepdims=True) * ROOT_SPREAD
+    return np.concatenate([pose, root[..., 0, :]], axis=-1)
