@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mocaplift.body import load_body
 from mocaplift.cameras import look_at, project
 from mocaplift.export import PRESETS, ExportOptions, Rigged, bvh, fbx, rig
 from mocaplift.export.body_mesh import body_skin
@@ -46,8 +47,12 @@ def _camera() -> Camera:
 
 def _rigged(name: str) -> Rigged:
     walk = walker(FRAMES, fps=FPS, heading=0.7)
-    rigged = rig(walk.motion, CASES[name])
-    return replace(rigged, contacts=walk.contacts, camera=_camera()) if name == "body.fbx" else rigged
+    if name != "body.fbx":
+        return rig(walk.motion, CASES[name])
+    # The walker is no shape that a body could have.
+    skeleton = load_body().skeleton(np.zeros(load_body().num_shape))
+    rigged = rig(replace(walk.motion, skeleton=skeleton), CASES[name])
+    return replace(rigged, contacts=walk.contacts, camera=_camera())
 
 
 @pytest.fixture(scope="module")
