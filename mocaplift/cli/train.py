@@ -166,9 +166,10 @@ def mpl_paper(cmu: Path, work: Path, calib: Path | None, settings: tuple[str, ..
 @_out
 @click.option(
     "--stage",
-    type=click.Choice(["1", "4"]),
+    type=click.Choice(["1", "2", "3", "4"]),
     required=True,
-    help="Which network: 1 is one view and its lines, from pictures alone; 4 is several views, from motions.",
+    help="1: a network of one view and its lines, from pictures alone. 2: other views of the pictures, by it. "
+    "3: bodies in them. 4: the network of several views that lifts, from motions or from those bodies.",
 )
 @click.option(
     "--work",
@@ -194,13 +195,16 @@ def mvlift(
     settings: tuple[str, ...],
     **loudness: bool,
 ) -> None:
-    """Train the diffusion networks of one camera on the CMU archives in CMU_DIR."""
+    """Train the diffusion networks of one camera on the CMU archives in CMU_DIR, or make what they learn from."""
     from mocaplift.train.config import read_settings
     from mocaplift.train.mvlift import MultiviewTraining, train_multiview
     from mocaplift.train.mvlift_lines import LineTraining, train_lines
+    from mocaplift.train.mvlift_made import BodyFitting, ViewMaking, fit_bodies, make_views
 
     stages: dict[str, tuple[Any, Any]] = {
         "1": (train_lines, LineTraining()),
+        "2": (make_views, ViewMaking()),
+        "3": (fit_bodies, BodyFitting()),
         "4": (train_multiview, MultiviewTraining()),
     }
     function, defaults = stages[stage]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mocaplift.errors import ConfigError
 from mocaplift.lift.diffusion import Schedule, clean_loss
 from mocaplift.lift.mvlift.conditions import encoded
 from mocaplift.lift.mvlift.figure import PERSON, Figure
 from mocaplift.lift.mvlift.network import KIND, DenoiserConfig, told_step
 from mocaplift.lift.mvlift.sampling import AZIMUTHS, Network, ring_of, sampled, told_observed
 from mocaplift.train.body import CMU_ACKNOWLEDGEMENT
-from mocaplift.train.data.motion_bank import load_banks
+from mocaplift.train.data.motion_bank import MotionBank, load_banks, read_bank
 from mocaplift.train.data.mvlift_windows import Seen, draw, one_camera
 from mocaplift.train.loop import LoopConfig, device_of, train
 from mocaplift.train.mpl_network import weights_of
 from mocaplift.train.mvlift_network import DenoiserModule
 from mocaplift.weights import save_arrays
 
+# What is learnt from: recordings, or what stage 3 made of single pictures; where that is, and at which speeds.
+MOCAP, MADE = "mocap", "made"
+MADE_BANK, MADE_SPEEDS = "made-1.npz", (0.7, 0.95)
 # Windows shorter than the network's longest, for clips that are.
 SHORT_SHARE = 0.15
 
@@ -39,6 +43,7 @@ SHORT_SHARE = 0.15
 class MultiviewTraining:
     """How the network of several views (stage 4) is trained."""
 
+    motions: str = "mocap"  # or "made": those that stage 3 left in the work folder
     batch: int = 32  # windows of `network.frames`
     validation: int = 96  # windows of recordings as they are
     steps: int = 1000  # of the noise schedule
@@ -62,15 +67,16 @@ def train_multiview(
     """Train the network of several views on projections of mocap and return its weight file.
 
     Raises:
-        InvalidData: the CMU archives are missing or damaged.
+        InvalidData: the CMU archives are missing or damaged, or stage 3 has made nothing.
         ConfigError: the work folder holds a run of other settings.
         OutputError: a folder cannot be written.
     """
     started = time.monotonic()
-    banks = load_banks(cmu, work)
+    banks = banks_of(config.motions, cmu, work)
     device, network = device_of(config.loop), config.network
     schedule = Schedule.cosine(config.steps)
-    sampler, held_out = (one_camera(bank, is_varied=bank is banks[0]) for bank in banks)
+    sampler = one_camera(banks[0], is_varied=config.motions == MOCAP)
+    held_out = one_camera(banks[1], is_varied=False)
     rng = np.random.default_rng((config.seed, config.loop.steps))
     validation = draw(held_out, rng, config.validation, network.frames, network.fps)
 
@@ -92,10 +98,27 @@ def train_multiview(
         progress=lambda done, total: progress("training", done, total),
     )
     figures = measure(module, validation, schedule, device)
-    path = out / "mvlift.safetensors"
+    path = out / ("mvlift.safetensors" if config.motions == MOCAP else "mvlift-2d.safetensors")
     facts = {"made_by": "mocaplift train mvlift --stage 4", "windows": config.batch * config.loop.steps}
     save_denoiser(path, module, PERSON, config, figures, time.monotonic() - started, facts)
     return path
+
+
+def banks_of(motions: str, cmu: Path, work: Path) -> tuple[MotionBank, MotionBank]:
+    """Return the motions to learn from and those of held-out recordings to measure on.
+
+    Raises:
+        InvalidData: the CMU archives are missing or damaged, or stage 3 has made nothing.
+        ConfigError: there are no such motions.
+        OutputError: the folder cannot be written.
+    """
+    if motions not in (MOCAP, MADE):
+        raise ConfigError(f"motions are {MOCAP!r} or {MADE!r}, not {motions!r}")
+    recorded, held_out = load_banks(cmu, work)
+    if motions == MOCAP:
+        return recorded, held_out
+    # What was made lasts as long as a window: nothing is left to be faster.
+    return replace(read_bank(work / MADE_BANK), speeds=MADE_SPEEDS), held_out
 
 
 def save_denoiser(

@@ -52,13 +52,15 @@ LARGEST_BANK = 2 << 30  # bytes
 class MotionBank:
     """Body21 motions one after the other, world metres, floor at y = 0, at `BANK_FPS`.
 
-    `first` and `length` tell where each motion lies, `chance` how often it is drawn.
+    `first` and `length` tell where each motion lies, `chance` how often it is drawn, `speeds` the least and the
+    greatest speed of a passage over the recording.
     """
 
     xyz: Float[np.ndarray, "F 21 3"]
     first: Int[np.ndarray, "M"]
     length: Int[np.ndarray, "M"]
     chance: Float[np.ndarray, "M"]
+    speeds: tuple[float, float] = SPEEDS
 
     def windows(
         self, rng: np.random.Generator, count: int, num_frames: int, fps: float
@@ -68,11 +70,12 @@ class MotionBank:
         Raises:
             InvalidData: no motion of the bank is long enough.
         """
-        speed = SPEEDS[0] * (SPEEDS[1] / SPEEDS[0]) ** rng.random(count)
+        slowest, fastest = self.speeds
+        speed = slowest * (fastest / slowest) ** rng.random(count)
         span = (num_frames - 1) * BANK_FPS / fps
-        is_long = self.length > span * SPEEDS[1] + 1
+        is_long = self.length > span * fastest + 1
         if not is_long.any():
-            raise InvalidData(f"no motion of the bank lasts {span * SPEEDS[1] / BANK_FPS:.1f} s")
+            raise InvalidData(f"no motion of the bank lasts {span * fastest / BANK_FPS:.1f} s")
         odds = np.where(is_long, self.chance, 0.0)
         chosen = rng.choice(len(odds), count, p=odds / odds.sum())
         begin = rng.uniform(0.0, 1.0, count) * (self.length[chosen] - 1.001 - span * speed)

@@ -36,7 +36,7 @@ ELEVATION = (np.radians(-5.0), np.radians(25.0))
 NO_LINES_SHARE, NO_LINE_SHARE = 0.1, 0.1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PassagesOnce(MotionBank):
     """A bank that gives every passage once: `windows` are the next ones of `order`, which count through all."""
 
@@ -53,7 +53,7 @@ class PassagesOnce(MotionBank):
         ]
         joined = np.concatenate(starts)
         order = [int(each) for each in rng.permutation(len(joined))]
-        return cls(bank.xyz, bank.first, bank.length, bank.chance, joined, order)
+        return cls(bank.xyz, bank.first, bank.length, bank.chance, starts=joined, order=order)
 
     def windows(
         self, rng: np.random.Generator, count: int, num_frames: int, fps: float

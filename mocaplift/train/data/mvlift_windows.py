@@ -50,7 +50,7 @@ class Seen:
 def one_camera(bank: MotionBank, *, is_varied: bool) -> Sampler:
     """Return a sampler of single cameras; a varied one shows people who travel and tilt."""
     if is_varied:
-        bank = DepthBank(bank.xyz, bank.first, bank.length, bank.chance)
+        bank = DepthBank(bank.xyz, bank.first, bank.length, bank.chance, bank.speeds)
     return Sampler(bank, replace(Faults(), sync=0.0))
 
 
