@@ -54,8 +54,8 @@ def write(
         title=title,
         subtitle=figures.subtitle(told),
         figures=figures.as_html(told),
-        data=shown | {"films": [None if film is None else {"rate": film.fps} for film in films]},
-        films=[None if film is None else film.content for film in films],
+        data=shown | {"films": [film is not None for film in films]},
+        films=films,
     )
     # A name that is no valid text is shown by its bytes, as in the report.
     write_whole(path, text.encode("utf-8", "backslashreplace"))

@@ -11,7 +11,7 @@ function makeFilm(take) {
     note.textContent = text;
     note.hidden = !text;
   };
-  const has = () => take.films[camera] !== null && !video.error;
+  const has = () => take.films[camera] && !video.error;
   const isReady = () => has() && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
   /** Return the address of a camera's film, which the browser holds decoded from its text. */
   const addressOf = (which) => {

@@ -6,7 +6,6 @@ import math
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,22 +20,16 @@ LONGEST_SIDE = 640
 USUAL_RATE, LEAST_RATE = 1_200_000, 50_000
 # With fewer bits per pixel x264 blurs: then a smaller picture shows more.
 BITS_PER_PIXEL = 0.05
-# Screens show no more frames per second; of faster cameras every n-th is kept.
-FASTEST = 60
+# Screens show no more frames per second (phones that film 60 stray a little); of faster cameras every n-th is kept.
+FASTEST = 65
 # A key frame so often (s): a browser decodes from the last one when the user scrubs.
 KEY_EVERY = 0.5
 
 
-@dataclass(frozen=True)
-class Film:
-    """An MP4 file that plays at the speed of life, from the first frame of the motion to its last."""
+def films(capture: Capture, progress: Callable[[int, int], None] | None = None) -> list[bytes | None]:
+    """Return a small copy of every camera's video as an MP4 file, None where the take is too long (`LEAST_RATE`).
 
-    content: bytes
-    fps: float
-
-
-def films(capture: Capture, progress: Callable[[int, int], None] | None = None) -> list[Film | None]:
-    """Return a small copy of every camera's video, None where the take is too long for any (`LEAST_RATE`).
+    It plays at the speed of life, from the first frame of the motion to its last.
 
     Raises:
         VideoError: a clip cannot be read any more.
@@ -46,7 +39,7 @@ def films(capture: Capture, progress: Callable[[int, int], None] | None = None) 
     rate = min(USUAL_RATE, 8 * LARGEST / (count * frames / float(capture.motion.fps)))
     if rate < LEAST_RATE:
         return [None] * count
-    made: list[Film | None] = []
+    made: list[bytes | None] = []
     for view, clip in enumerate(capture.clips):
         done = None if progress is None else _within(progress, view * frames, count * frames)
         made.append(_film(clip, frames, rate, done))
@@ -57,7 +50,7 @@ def _within(progress: Callable[[int, int], None], before: int, total: int) -> Ca
     return lambda done: progress(before + done, total)
 
 
-def _film(clip: Clip, frames: int, rate: float, done: Callable[[int], None] | None) -> Film:
+def _film(clip: Clip, frames: int, rate: float, done: Callable[[int], None] | None) -> bytes:
     """Return the copy of one clip, `frames` long, of at most `rate` bits/s."""
     step = math.ceil(clip.fps / FASTEST)
     fps = clip.fps / step
@@ -82,7 +75,7 @@ def _film(clip: Clip, frames: int, rate: float, done: Callable[[int], None] | No
                     append(picture)
                 if done is not None:
                     done(index + 1)
-        return Film(path.read_bytes(), float(fps))
+        return path.read_bytes()
 
 
 def _size(clip: Clip, rate: float, fps: Fraction) -> tuple[int, int]:

@@ -34,7 +34,6 @@ def describe(capture: Capture) -> dict[str, object]:
     return {
         "fps": float(rigged.fps),
         "frames": len(rigged),
-        "start": capture.clips[0].start,
         "joints": list(rigged.joints),
         "parents": list(rigged.parents),
         "offsets": rigged.offsets.tolist(),

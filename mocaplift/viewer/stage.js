@@ -238,11 +238,16 @@ function makeStage(canvas, take) {
   const { shot, fit } = makeShot();
   let view = "follow", camera = 0, shown = -1, isStale = true, box = null;
 
-  const aim = (frame) => {
-    const [x, z] = path(frame), [dx, dz] = [x - controls.target.x, z - controls.target.z];
-    own.position.x += dx;
-    own.position.z += dz;
-    controls.target.set(x, controls.target.y, z);
+  let anchor = path(0);
+  /** Go along with the person from the frame before: how the user moved the camera stays. */
+  const follow = (frame) => {
+    const before = anchor;
+    anchor = path(frame);
+    if (view !== "follow") return;
+    for (const place of [own.position, controls.target]) {
+      place.x += anchor[0] - before[0];
+      place.z += anchor[1] - before[1];
+    }
   };
   /** Look at a place of the floor from a direction (rad about +Y, 0 from +Z), far enough to see `reach` (m) around. */
   const stand = ([x, z], angle, reach) => {
@@ -256,8 +261,8 @@ function makeStage(canvas, take) {
   const begin = () => {
     // From beside the shot's camera: what is on the video is then seen alike.
     const world = new THREE.Matrix4().set(...take.cameras[camera].cam_from_world.flat()).invert();
-    const [x, z] = path(0), eye = new THREE.Vector3().setFromMatrixPosition(world);
-    stand([x, z], Math.atan2(eye.x - x, eye.z - z) + ASIDE, REACH);
+    const [x, z] = anchor, eye = new THREE.Vector3().setFromMatrixPosition(world);
+    stand(anchor, Math.atan2(eye.x - x, eye.z - z) + ASIDE, REACH);
   };
   /** Look at all of the path from where the camera is. */
   const overlook = () => {
@@ -284,10 +289,9 @@ function makeStage(canvas, take) {
     bones[0].updateMatrixWorld(true);
     sticks.move();
     marks.move(frame);
-    const [x, z] = path(frame);
-    floor.move(x, z);
-    light.move(x, z);
-    if (view === "follow") aim(frame);
+    follow(frame);
+    floor.move(...anchor);
+    light.move(...anchor);
     isStale = true;
   };
   const resize = () => {
@@ -304,7 +308,7 @@ function makeStage(canvas, take) {
     [view, camera] = [wanted, which];
     controls.enabled = view !== "shot";
     floor.uniforms.opacity.value = view === "shot" ? 0 : 1;
-    if (isOther && view === "follow") stand(path(Math.max(0, shown)), direction(), REACH);
+    if (isOther && view === "follow") stand(anchor, direction(), REACH);
     if (isOther && view === "orbit") overlook();
     resize();
   };

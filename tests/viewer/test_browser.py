@@ -234,3 +234,17 @@ def test_hostile_names_run_nothing(tab: Browser, clip: Path, tmp_path: Path) -> 
     assert tab.ask("$('clips').firstElementChild.textContent") == HOSTILE
     assert tab.ask("document.images.length") == 0
     assert tab.problems == []
+
+
+def test_a_finger_turns_the_view_and_not_the_page(tab: Browser, page: Path) -> None:
+    tab.show(*PHONE, is_phone=True)
+    tab.open(page)
+    before = tab.ask("stage.eye().position.toArray()")
+    for kind, x in (("touchStart", 150), ("touchMove", 190), ("touchMove", 240), ("touchEnd", None)):
+        points = [] if x is None else [{"x": x, "y": 260}]
+        tab.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+    tab.ask("new Promise((done) => setTimeout(done, 300))")
+    after = tab.ask("stage.eye().position.toArray()")
+    assert np.linalg.norm(np.subtract(after, before)) > 0.5
+    assert abs(after[1] - before[1]) < 0.1
+    assert tab.ask("scrollY") == 0
