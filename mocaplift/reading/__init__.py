@@ -24,6 +24,7 @@ from mocaplift.values import Capture, SkeletonMotion
 FBX_MARK, GLB_MARK, ZIP_MARK = b"Kaydara FBX Binary", b"glTF", b"PK\x03\x04"
 # As far as a file is read to tell its kind.
 HEAD_BYTES = 4096
+LOWEST_FPS, HIGHEST_FPS = 0.1, 10_000
 MOST_FBX_BYTES = 512 << 20
 
 
@@ -52,23 +53,26 @@ def read_recording(
         if str(path) in str(error):
             raise
         raise type(error)(f"{path}: {error}") from error
-    except (ValueError, ArithmeticError, LookupError, TypeError, MemoryError, RecursionError) as error:
+    except Exception as error:
         # A hostile file may get past the checks of a reader; it must not look like a bug of ours.
         raise InvalidData(f"{path}: damaged ({error!r})") from error
-    _check_tree(recording.rigged, path)
+    _check(recording.rigged, path)
     if recording.is_stated:
         return recording
     return settled(recording, unit=unit, up=up, height=height)
 
 
-def _check_tree(rigged: Rigged, path: Path) -> None:
-    """Raise InvalidData for more bones, or deeper ones, than any body has."""
+def _check(rigged: Rigged, path: Path) -> None:
+    """Raise InvalidData for more bones, deeper ones, or another rate than any motion of a body has."""
+    if not LOWEST_FPS <= rigged.fps <= HIGHEST_FPS:
+        raise InvalidData(f"{path}: {float(rigged.fps):g} frames per second make no sense")
     depths: list[int] = []
     for parent in rigged.parents:
         depths.append(depths[parent] + 1 if parent >= 0 else 1)
     if len(depths) > MAX_JOINTS or max(depths) > MAX_DEPTH:
         raise InvalidData(
-            f"{path}: has {len(depths)} bones in {max(depths)} generations; up to {MAX_JOINTS} in {MAX_DEPTH} are read"
+            f"{path}: has {len(depths)} bones in {max(depths)} generations; up to {MAX_JOINTS} in {MAX_DEPTH} are "
+            "read"
         )
 
 

@@ -34,7 +34,10 @@ def read_arrays(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
             chosen = {name: members[name] for name in wanted if name in members}
             _check_sizes(path, list(chosen.values()))
             return {name: _array(archive, info, f"{path}: array {name!r}") for name, info in chosen.items()}
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+    except InvalidData:
+        raise
+    except Exception as error:
+        # A damaged or hostile file can fail anywhere inside zipfile, zlib and numpy.
         raise InvalidData(f"{path}: damaged: {error}") from error
 
 

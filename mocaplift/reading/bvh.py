@@ -10,7 +10,6 @@ rotation or three positions, rates are rounded to four digits. All of that is re
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Mapping
@@ -27,6 +26,9 @@ from mocaplift.reading.text import read_text
 from mocaplift.rotations import about_axis, from_euler_deg, make_continuous, multiply
 
 MOST_BYTES = 512 << 20  # an hour at 120 fps of a hundred channels
+MOST_TREE = 4 << 20  # letters before the numbers: a thousand joints have half of it
+CHUNK = 1 << 18  # letters of numbers that are read at once
+MOST_ROTATIONS = 30_000_000  # joints times frames: an hour at 120 fps of 70 joints
 MAX_JOINTS = 1000  # a skeleton with fingers and face has under 200; more is a damaged or hostile file
 MAX_DEPTH = 200  # nesting of joints
 MOST_CHANNELS = 6  # of one joint
@@ -43,7 +45,8 @@ ANGLE_JUMP = 180.0
 ROTATIONS = {"xrotation": "X", "yrotation": "Y", "zrotation": "Z"}
 POSITIONS = {"xposition": 0, "yposition": 1, "zposition": 2}
 
-_MOTION = re.compile(r"^[ \t]*MOTION[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_BLANK = re.compile(r"\s")
+_MOTION = re.compile(r"^[ \t]*+MOTION[ \t]*+$", re.MULTILINE | re.IGNORECASE)
 _FRAMES = re.compile(r"\s*Frames[ \t]*:?[ \t]*(\S+)[ \t]*(?:\n|$)", re.IGNORECASE)
 _FRAME_TIME = re.compile(r"\s*Frame[ \t]+Time[ \t]*:?[ \t]*(\S+)[ \t]*(?:\n|$)", re.IGNORECASE)
 
@@ -110,6 +113,8 @@ def parse_bvh(text: str, *, name: str = "bvh") -> Bvh:
     marker = _MOTION.search(text)
     if marker is None:
         raise InvalidData(f"{name}: not a BVH file (no MOTION part)")
+    if marker.start() > MOST_TREE:
+        raise InvalidData(f"{name}: HIERARCHY is larger than {MOST_TREE >> 20} MB, which no skeleton needs")
     tree = _parse_hierarchy(text[: marker.start()], name)
     frames, stated, begin = _motion_header(text, marker.end(), name)
     frame_time = float(stated)
@@ -118,6 +123,10 @@ def parse_bvh(text: str, *, name: str = "bvh") -> Bvh:
         raise InvalidData(
             f"{name}: the header promises {frames} frames of {width} values, more than the file can hold; it is "
             "cut off or damaged"
+        )
+    if frames * len(tree.names) > MOST_ROTATIONS:
+        raise InvalidData(
+            f"{name}: {frames} frames of {len(tree.names)} joints are more than one file should hold"
         )
     values = _motion_values(text[begin:], frames, width, name)
     return _assemble(tree, values, frame_time, rate_of_frame_time(stated))
@@ -245,49 +254,46 @@ def _motion_header(text: str, begin: int, name: str) -> tuple[int, str, int]:
     return frames, second[1], second.end()
 
 
-def _motion_values(numbers: str, frames: int, width: int, name: str) -> np.ndarray:
+def _motion_values(numbers: str, frames: int, width: int, name: str) -> Float[np.ndarray, "T C"]:
+    """Return the numbers of all frames; a frame may run over several lines."""
     if width == 0:
         raise InvalidData(f"{name}: no joint has channels")
-    if "\0" in numbers:
-        raise InvalidData(f"{name}: MOTION is damaged: it holds binary zeros")
-    try:
-        # Comments are off; a line more than promised is enough to tell that there are too many.
-        values = np.loadtxt(
-            io.StringIO(numbers), dtype=np.float64, ndmin=2, max_rows=frames + 1, comments=None
+    values = np.zeros(frames * width)
+    found = begin = 0
+    while begin < len(numbers):
+        end = _next_blank(numbers, begin + CHUNK)
+        block = _numbers_in(numbers[begin:end], name)
+        kept = block[: len(values) - found]
+        values[found : found + len(kept)] = kept
+        found, begin = found + len(block), end
+        if found > len(values):
+            break
+    if found != len(values):
+        more = "more than " if found > len(values) else ""
+        held = min(found, len(values)) / width
+        raise InvalidData(
+            f"{name}: MOTION holds {more}{held:.6g} frames of {width} values, the header promises {frames}"
         )
-    except ValueError as error:
-        values = _wrapped(numbers, frames * width, name, error).reshape(frames, width)
-    if values.shape != (frames, width):
-        if values.size != frames * width or len(values) < frames:
-            more = "more than " if len(values) > frames else ""
-            raise InvalidData(
-                f"{name}: MOTION holds {more}{min(len(values), frames)} frames of {values.shape[1]} values, the "
-                f"header promises {frames} of {width}"
-            )
-        values = values.reshape(frames, width)
-    bad = ~(np.abs(values) <= LARGEST_NUMBER).all(axis=1)
+    bad = ~(np.abs(values) <= LARGEST_NUMBER)
     if bad.any():
-        frame = int(np.flatnonzero(bad)[0])
+        frame = int(np.flatnonzero(bad)[0]) // width
         raise InvalidData(
             f"{name}: frame {frame} holds a value that is not finite, or beyond {LARGEST_NUMBER:g}"
         )
-    return values
+    return values.reshape(frames, width)
 
 
-def _wrapped(numbers: str, count: int, name: str, cause: ValueError) -> np.ndarray:
-    """Return the numbers of a file whose frames run over several lines.
+def _next_blank(text: str, begin: int) -> int:
+    """Return where a number may be cut from the next, from here on."""
+    blank = _BLANK.search(text, begin)
+    return len(text) if blank is None else blank.start()
 
-    Raises:
-        InvalidData: a word is no number, or there are more or fewer of them.
-    """
-    words = numbers.split()
-    damaged = InvalidData(f"{name}: MOTION is damaged: {cause}")
-    if len(words) != count:
-        raise damaged from cause
+
+def _numbers_in(text: str, name: str) -> Float[np.ndarray, "N"]:
     try:
-        return np.array(words, dtype=np.float64)
-    except ValueError:
-        raise damaged from cause
+        return np.array(text.split(), dtype=np.float64)
+    except ValueError as error:
+        raise InvalidData(f"{name}: MOTION is damaged: {error}"[:MOST_NAME]) from error
 
 
 def _assemble(tree: _Tree, values: np.ndarray, frame_time: float, fps: Fraction | float) -> Bvh:

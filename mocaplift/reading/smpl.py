@@ -27,7 +27,7 @@ from mocaplift.values import Skeleton, SkeletonMotion
 _POSES, _ROOT, _BODY = ("poses", "smpl_poses"), ("root_orient", "global_orient"), ("pose_body", "body_pose")
 _TRANS, _RATES = ("trans", "transl", "smpl_trans"), ("mocap_framerate", "mocap_frame_rate", "fps")
 _OTHERS = ("betas", "gender", "joints", "joint_names", "pelvis_offset", "smpl_scaling")
-MOST_FRAMES = 1_000_000
+MOST_FRAMES = 500_000  # over an hour at 120 fps
 HIGHEST_FPS = 10_000.0
 LARGEST = 1e6  # m and rad: beyond it a number is damage
 # SMPL-H's and SMPL-X's poses have fingers and a face after the joints of the body.

@@ -88,7 +88,11 @@ def test_a_whole_skeleton_is_read(tmp_path):
         (lambda t: t.replace("Frame Time: 0.0166667", "Frame Time: 0"), "no sense"),
         (lambda t: t.replace("Frame Time:", "Frame Tome 1"), "Frame Time"),
         (lambda t: t.replace("3 1 2 90", "3 1 2 inf"), "not finite"),
-        (lambda t: t.replace("3 1 2 90", "3 1 2"), "damaged"),
+        (lambda t: t.replace("3 1 2 90", "3 1 2"), "1.88889 frames of 9 values"),
+        (lambda t: t.replace("3 1 2 90", "3 1 two 90"), "damaged: could not convert string to float: 'two'"),
+        (lambda t: t + "1 2 3", "more than 2 frames"),
+        (lambda t: t + "the end", "damaged"),
+        (lambda t: t.replace("HIERARCHY\n", "HIERARCHY\n" + " " * (5 << 20)), "larger than 4 MB"),
         (lambda t: t.replace("JOINT limb\n  {", "JOINT limb\n  { " * 300), "nested deeper than 200"),
     ],
 )
