@@ -20,7 +20,7 @@ LONGEST_SIDE = 640
 USUAL_RATE, LEAST_RATE = 1_200_000, 50_000
 # With fewer bits per pixel x264 blurs: then a smaller picture shows more.
 BITS_PER_PIXEL = 0.05
-# Screens show no more frames per second (phones that film 60 stray a little); of faster cameras every n-th is kept.
+# Screens show no more frames per second (phones stray a little from 60); of faster cameras every n-th is kept.
 FASTEST = 65
 # A key frame so often (s): a browser decodes from the last one when the user scrubs.
 KEY_EVERY = 0.5
