@@ -161,7 +161,7 @@ def multiview_losses(
 ) -> dict[str, Tensor]:
     """Return what the network is to make small: the distance to the clean views, and of their changes."""
     clean = encoded(seen.pictures(AZIMUTHS), PERSON).astype(np.float32)
-    step = rng.integers(1, schedule.steps + 1, len(clean))
+    step = drawn_steps(rng, schedule, len(clean))
     noise = rng.standard_normal(clean.shape).astype(np.float32)
     noisy = schedule.noised(clean, noise, step)
     told = told_observed(seen.observed, ring_of(seen.observed))
@@ -174,6 +174,14 @@ def multiview_losses(
     change, clean_change = torch.diff(predicted, dim=2), torch.diff(clean_views, dim=2)
     speed = clean_loss(change, clean_change, weight.expand(change.shape))
     return {"loss": place + config.speed_weight * speed, "place": place, "speed": speed}
+
+
+def drawn_steps(rng: np.random.Generator, schedule: Schedule, count: int) -> np.ndarray:
+    """Return random steps to train at, the noisy ones more often: where little is seen, much is to be learnt.
+
+    The chance grows with the step; all are drawn.
+    """
+    return np.ceil(schedule.steps * np.sqrt(1 - rng.random(count))).astype(int)
 
 
 def as_network(module: nn.Module, steps: int, device: torch.device) -> Network:

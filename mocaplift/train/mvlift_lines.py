@@ -24,7 +24,7 @@ from mocaplift.lift.mvlift.network import DenoiserConfig, told_step
 from mocaplift.train.data.motion_bank import MotionBank, load_banks
 from mocaplift.train.data.mvlift_pictures import FORMAT, LineBatch, Pictures, read_pictures, save_pictures
 from mocaplift.train.loop import LoopConfig, device_of, train
-from mocaplift.train.mvlift import SHORT_SHARE, save_denoiser
+from mocaplift.train.mvlift import SHORT_SHARE, drawn_steps, save_denoiser
 from mocaplift.train.mvlift_network import DenoiserModule
 
 # Steps of the schedule, as shares of it, at which validation looks.
@@ -74,7 +74,7 @@ def train_lines(
         rng = np.random.default_rng((config.seed, step))
         frames = network.frames // 2 if rng.random() < SHORT_SHARE else network.frames
         batch = pictures.batch(rng, config.batch, frames, PERSON)
-        at = rng.integers(1, schedule.steps + 1, config.batch)
+        at = drawn_steps(rng, schedule, config.batch)
         return line_losses(module, batch, schedule, at, rng, config, device)
 
     torch.manual_seed(config.seed)

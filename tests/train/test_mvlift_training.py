@@ -33,7 +33,13 @@ from tests.walker import walker
 
 torch = pytest.importorskip("torch")
 from mocaplift.train.loop import LoopConfig  # noqa: E402 - needs torch
-from mocaplift.train.mvlift import MultiviewTraining, measure, multiview_losses, train_multiview  # noqa: E402
+from mocaplift.train.mvlift import (  # noqa: E402
+    MultiviewTraining,
+    drawn_steps,
+    measure,
+    multiview_losses,
+    train_multiview,
+)
 from mocaplift.train.mvlift_lines import LineTraining, line_distance, line_losses, train_lines  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -84,6 +90,13 @@ class TestWindows:
         one, other = (draw(sampler, np.random.default_rng(3), 2, 8, 15.0) for _ in range(2))
         np.testing.assert_array_equal(one.truth, other.truth)
         np.testing.assert_array_equal(one.observed.told, other.observed.told)
+
+
+def test_noisy_steps_are_drawn_more_often() -> None:
+    """By hand: a chance that grows with the step has three quarters of its weight in the upper half."""
+    step = drawn_steps(np.random.default_rng(0), Schedule.cosine(50), 20_000)
+    assert step.min() == 1 and step.max() == 50
+    assert (step > 25).mean() == pytest.approx(0.75, abs=0.02)
 
 
 class TestViews:
