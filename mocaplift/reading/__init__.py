@@ -56,24 +56,27 @@ def read_recording(
     except Exception as error:
         # A hostile file may get past the checks of a reader; it must not look like a bug of ours.
         raise InvalidData(f"{path}: damaged ({error!r})") from error
-    _check(recording.rigged, path)
     if recording.is_stated:
         return recording
     return settled(recording, unit=unit, up=up, height=height)
 
 
-def _check(rigged: Rigged, path: Path) -> None:
-    """Raise InvalidData for more bones, deeper ones, or another rate than any motion of a body has."""
+def _checked(rigged: Rigged) -> Rigged:
+    """Return what was read.
+
+    Raises:
+        InvalidData: it has more bones, deeper ones, or another rate than the motion of a body.
+    """
     if not LOWEST_FPS <= rigged.fps <= HIGHEST_FPS:
-        raise InvalidData(f"{path}: {float(rigged.fps):g} frames per second make no sense")
+        raise InvalidData(f"{float(rigged.fps):g} frames per second make no sense")
     depths: list[int] = []
     for parent in rigged.parents:
         depths.append(depths[parent] + 1 if parent >= 0 else 1)
     if len(depths) > MAX_JOINTS or max(depths) > MAX_DEPTH:
         raise InvalidData(
-            f"{path}: has {len(depths)} bones in {max(depths)} generations; up to {MAX_JOINTS} in {MAX_DEPTH} are "
-            "read"
+            f"has {len(depths)} bones in {max(depths)} generations; up to {MAX_JOINTS} in {MAX_DEPTH} are read"
         )
+    return rigged
 
 
 def _head(path: Path) -> bytes:
@@ -118,20 +121,20 @@ def _read_bvh(path: Path, fps: float | None) -> Recording:
         joints=(None,) * len(file.names),
         tips={bone: tip for bone, tip in file.tips.items() if bone not in file.parents},
     )
-    return Recording(rigged, "BVH", is_stated=False, jumps=file.jumps)
+    return Recording(_checked(rigged), "BVH", is_stated=False, jumps=file.jumps)
 
 
 def _read_fbx(path: Path, fps: float | None) -> Recording:
     from mocaplift.export.fbx.reading import decode
     from mocaplift.reading.text import read_bytes
 
-    return Recording(decode(read_bytes(path, MOST_FBX_BYTES)), "FBX")
+    return Recording(_checked(decode(read_bytes(path, MOST_FBX_BYTES))), "FBX")
 
 
 def _read_glb(path: Path, fps: float | None) -> Recording:
     from mocaplift.reading.glb import read_glb
 
-    return Recording(read_glb(path), "GLB")
+    return Recording(_checked(read_glb(path)), "GLB")
 
 
 def _read_npz(path: Path, fps: float | None) -> Recording:
@@ -159,7 +162,7 @@ def _own_bones(value: Capture | SkeletonMotion) -> Rigged:
     motion = value.motion if isinstance(value, Capture) else value
     skeleton = motion.skeleton
     joints = skeleton.layout.joints
-    return Rigged(
+    own = Rigged(
         names=joints,
         parents=tuple(skeleton.parents),
         offsets=skeleton.offsets,
@@ -171,3 +174,4 @@ def _own_bones(value: Capture | SkeletonMotion) -> Rigged:
         tips=tip_offsets(skeleton),
         contacts=value.contacts if isinstance(value, Capture) else None,
     )
+    return _checked(own)
