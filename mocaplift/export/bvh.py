@@ -52,7 +52,8 @@ def encode(rigged: Rigged, options: ExportOptions) -> bytes:
         f"Frame Time: {1.0 / float(rigged.fps):.{_FRAME_TIME_DIGITS}f}",
     ]
     row = " ".join([_NUMBER] * frames.shape[1])
-    lines.extend(row % tuple(frame) for frame in frames.tolist())
+    # Row by row: as numbers of Python all frames at once would be four times as large.
+    lines.extend(row % tuple(frame.tolist()) for frame in frames)
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 

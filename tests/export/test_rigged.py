@@ -221,6 +221,9 @@ def test_the_root_on_the_floor_carries_the_path(name):
     np.testing.assert_allclose(rigged.places[0], walk.root * [1, 0, 1], atol=1e-12)
     assert _worst(walk, rigged) < 1e-9
     assert np.degrees(rotations.angle_between(rigged.rotations[:, 0], rigged.rest[0])).max() < 1e-6
+    # Blender glues a bone to the end of the one above it, along whose +Y it begins.
+    along = rigged.offsets[1] / np.linalg.norm(rigged.offsets[1])
+    assert np.abs(along - [0, 1, 0]).max() > 5e-5
 
 
 @pytest.mark.parametrize("root", ["hips", "floor"])
