@@ -69,7 +69,8 @@ def load_lifter(name: str) -> Lifter:
 def applicable(views: Sequence[Keypoints2D]) -> list[str]:
     """Return the lifters that can work with these views, best first: what `auto` stands for.
 
-    Several views are triangulated; what other lifters guess of one view is no help there.
+    Several views are triangulated: on real detections that measures as well as `mpl`, which is better on rendered
+    ones only (weights/README.md). What other lifters guess of one view is no help there.
     """
     if len(views) > 1:
         return ["triangulate"]

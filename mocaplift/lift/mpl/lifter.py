@@ -52,9 +52,12 @@ def load_network(name: str = "mpl") -> MplNetwork:
 
 @dataclass(frozen=True)
 class Blend:
-    """How much the second solve believes the network. Chosen on held-out synthetic takes."""
+    """How much the second solve believes the network.
 
-    errors: float = 1.0  # exponent on the ratio of the network's to the confidence's expected error
+    Errors change by less than 1 % between 0 and 1, and between 0.2 and 2, on the AIST++ development set.
+    """
+
+    errors: float = 0.5  # exponent on the ratio of the network's to the confidence's expected error
     belief: float = 0.5  # weight of the corrected points, against their expected errors
     steps: int = 3
 

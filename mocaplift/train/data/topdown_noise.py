@@ -1,8 +1,8 @@
 """The errors and confidences of a COCO top-down detector, drawn together.
 
-After measurements on two AIST++ sequences (nine cameras, 60 fps, residuals to the published 3D): medians by
-confidence are those of `mocaplift.confidence`; tails, correlations in time and along limbs, and what hides a
-joint are here. Toes and heels were not in them and are given the ankles' errors.
+After measurements on two AIST++ sequences (gBR_sBM d04 and gJS_sBM d03; nine cameras, 60 fps, residuals to the
+published 3D): medians by confidence are those of `mocaplift.confidence`; tails, correlations in time and along
+limbs, and what hides a joint are here. Toes and heels were not in them and are given the ankles' errors.
 """
 
 from __future__ import annotations
