@@ -182,7 +182,10 @@ def mpl_paper(cmu: Path, work: Path, calib: Path | None, settings: tuple[str, ..
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Settings as TOML, such as the config.toml of a run; `--set` goes before them.",
+    help="Settings as TOML, such as the config.toml of a run; `--set` wins over them.",
+)
+@click.option(
+    "--rehearse", is_flag=True, help="Do everything, small and in two minutes, to see that it works."
 )
 @_set
 @loudness_flags
@@ -192,23 +195,27 @@ def mvlift(
     stage: str,
     work: Path,
     config: Path | None,
+    rehearse: bool,
     settings: tuple[str, ...],
     **loudness: bool,
 ) -> None:
     """Train the diffusion networks of one camera on the CMU archives in CMU_DIR, or make what they learn from."""
-    from mocaplift.train.config import read_settings
-    from mocaplift.train.mvlift import MultiviewTraining, train_multiview
-    from mocaplift.train.mvlift_lines import LineTraining, train_lines
-    from mocaplift.train.mvlift_made import BodyFitting, ViewMaking, fit_bodies, make_views
+    from mocaplift.train import mvlift as views
+    from mocaplift.train import mvlift_lines as lines
+    from mocaplift.train import mvlift_made as made
+    from mocaplift.train.config import override, read_settings
 
-    stages: dict[str, tuple[Any, Any]] = {
-        "1": (train_lines, LineTraining()),
-        "2": (make_views, ViewMaking()),
-        "3": (fit_bodies, BodyFitting()),
-        "4": (train_multiview, MultiviewTraining()),
+    stages: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
+        "1": (lines.train_lines, lines.LineTraining(), lines.REHEARSAL),
+        "2": (made.make_views, made.ViewMaking(), made.VIEWS_REHEARSAL),
+        "3": (made.fit_bodies, made.BodyFitting(), made.BODIES_REHEARSAL),
+        "4": (views.train_multiview, views.MultiviewTraining(), views.REHEARSAL),
     }
-    function, defaults = stages[stage]
-    asked = read_settings(defaults, config) if config else defaults
+    function, asked, rehearsal = stages[stage]
+    if rehearse:
+        asked = override(asked, rehearsal)
+    if config:
+        asked = read_settings(asked, config)
     _run(partial(function, work=work), asked, cmu, out, settings, loudness, is_long=True)
 
 

@@ -32,6 +32,10 @@ from mocaplift.train.mpl_network import weights_of
 from mocaplift.train.mvlift_network import DenoiserModule
 from mocaplift.weights import save_arrays
 
+# Settings of a rehearsal: everything happens, in two minutes with the bank of motions, and little is learnt.
+REHEARSAL = (
+    "batch=8", "validation=8", "network.width=64", "network.depth=2", "loop.steps=60", "loop.report_every=30",
+)  # fmt: skip
 # What is learnt from: recordings, or what stage 3 made of single pictures; where that is, and at which speeds.
 MOCAP, MADE = "mocap", "made"
 MADE_BANK, MADE_SPEEDS = "made-1.npz", (0.7, 0.95)

@@ -27,6 +27,11 @@ from mocaplift.train.loop import LoopConfig, device_of, train
 from mocaplift.train.mvlift import SHORT_SHARE, drawn_steps, save_denoiser
 from mocaplift.train.mvlift_network import DenoiserModule
 
+# Settings of a rehearsal: everything happens, in two minutes with the bank of motions, and little is learnt.
+REHEARSAL = (
+    "batch=8", "validation=16", "pictures=256", "network.width=64", "network.depth=2", "loop.steps=100",
+    "loop.report_every=50",
+)  # fmt: skip
 # Steps of the schedule, as shares of it, at which validation looks.
 LOOKED_AT = (0.3, 0.6, 0.9)
 

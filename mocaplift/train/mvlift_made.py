@@ -40,6 +40,9 @@ from mocaplift.values import Camera, Keypoints2D, Motion3D
 
 FORMAT = 1  # in the files' names
 ARRAYS = ("points", "badness")
+# Settings of rehearsals: everything happens, in two minutes.
+VIEWS_REHEARSAL = ("windows=32", "samples=1", "steps=4")
+BODIES_REHEARSAL = ("kept=0.2",)
 # The made views that a body is fitted to, beside the real one: 60 degrees to each side.
 FITTED_VIEWS = (0, 1, 5)
 # What a made view is worth in the fit (m), and the picture that its points are put in.

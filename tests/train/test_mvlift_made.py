@@ -12,6 +12,7 @@ from mocaplift.errors import ConfigError, InvalidData
 from mocaplift.fit import Fitter
 from mocaplift.layouts import BODY21
 from mocaplift.lift.mvlift.network import KIND
+from mocaplift.train.config import override
 from mocaplift.train.data.motion_bank import MotionBank, read_bank, save_bank
 from mocaplift.train.data.mvlift_pictures import Pictures, save_pictures
 from mocaplift.weights import save_arrays
@@ -19,7 +20,8 @@ from tests.lift.mvlift.tiny import SIZES, tiny_arrays, tiny_header, windows
 from tests.walker import walker
 
 torch = pytest.importorskip("torch")
-from mocaplift.train.mvlift import MADE_BANK, banks_of  # noqa: E402 - needs torch
+from mocaplift.train import mvlift, mvlift_lines, mvlift_made  # noqa: E402 - needs torch
+from mocaplift.train.mvlift import MADE_BANK, banks_of  # noqa: E402
 from mocaplift.train.mvlift_made import (  # noqa: E402
     BodyFitting,
     ViewMaking,
@@ -132,3 +134,16 @@ def test_without_views_there_are_no_bodies(work: Path, tmp_path: Path) -> None:
     np.savez(shard_path(folder, 0), points=np.zeros((1, 2, 21, 3)), badness=np.zeros(2))
     with pytest.raises(InvalidData, match="do not fit together"):
         fit_bodies(BodyFitting(), Path("none"), tmp_path, work=work)
+
+
+def test_rehearsals_are_smaller() -> None:
+    for module, config, settings in (
+        (mvlift, mvlift.MultiviewTraining(), mvlift.REHEARSAL),
+        (mvlift_lines, mvlift_lines.LineTraining(), mvlift_lines.REHEARSAL),
+        (mvlift_made, ViewMaking(), mvlift_made.VIEWS_REHEARSAL),
+        (mvlift_made, BodyFitting(), mvlift_made.BODIES_REHEARSAL),
+    ):
+        small = override(config, settings)
+        assert small != config, module
+        if hasattr(small, "loop"):
+            assert small.loop.steps <= 100 and small.network.width <= 64
