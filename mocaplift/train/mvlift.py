@@ -97,7 +97,7 @@ def train_multiview(
         losses,
         lambda averaged: measure(averaged, validation, schedule, device),
         config.loop,
-        work / "run",
+        work / f"run-{config.motions}",
         config,
         progress=lambda done, total: progress("training", done, total),
     )

@@ -89,7 +89,7 @@ def train_lines(
         losses,
         lambda averaged: measure_lines(averaged, validation, schedule, config, device),
         config.loop,
-        work / "run",
+        work / "run-lines",
         config,
         progress=lambda done, total: progress("training", done, total),
     )

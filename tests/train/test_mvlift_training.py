@@ -112,7 +112,7 @@ class TestViews:
 
     def test_it_learns_keeps_and_goes_on(self, work: Path, tmp_path: Path) -> None:
         path = train_multiview(VIEWS, Path("none"), tmp_path, work=work)
-        lines = (work / "run" / "metrics.jsonl").read_text().splitlines()
+        lines = (work / "run-mocap" / "metrics.jsonl").read_text().splitlines()
         first, last = (json.loads(line) for line in (lines[0], lines[-1]))
         assert last["loss"] < first["loss"] and last["step"] == 20
         network = load_network(str(path))
@@ -202,7 +202,7 @@ class TestLines:
         path = train_lines(LINES, Path("none"), tmp_path, work=work)
         kept = read_pictures(work / "pictures-1-train.npz")
         assert len(kept.plane) > 0
-        lines = (work / "run" / "metrics.jsonl").read_text().splitlines()
+        lines = (work / "run-lines" / "metrics.jsonl").read_text().splitlines()
         first, last = (json.loads(line) for line in (lines[0], lines[-1]))
         assert last["loss"] < first["loss"]
         network = load_network(str(path))
