@@ -1,4 +1,4 @@
-// The page: one present frame, which stage, film and timeline show, and the buttons and keys that change it.
+// The page: what the player, the stage, the film and the timeline show, and the buttons and keys for them.
 
 const $ = (name) => document.getElementById(name);
 
@@ -7,41 +7,36 @@ function press(group, key, value) {
   for (const button of $(group).children) button.setAttribute("aria-pressed", button.dataset[key] === String(value));
 }
 
+/** Put the video's picture behind the stage where the shot's camera has it, and cut the stage to it. */
+function drawBackdrop(stage, film) {
+  const back = $("backdrop"), ratio = Math.min(2, window.devicePixelRatio);
+  const { left, top, width, height } = stage.box();
+  const right = back.clientWidth - left - width, bottom = back.clientHeight - top - height;
+  [back.width, back.height] = [back.clientWidth * ratio, back.clientHeight * ratio].map(Math.round);
+  $("scene").style.clipPath = `inset(${top}px ${right}px ${bottom}px ${left}px)`;
+  const pen = back.getContext("2d");
+  pen.scale(ratio, ratio);
+  pen.fillRect(left, top, width, height);
+  if (film.isReady()) pen.drawImage(film.video, left, top, width, height);
+}
+
+/** Show the player's state beneath the timeline. */
+function drawTransport(take, { frame, isPlaying, isLooping, speed }) {
+  $("time").textContent = asTime(frame / take.fps, 2);
+  $("count").textContent = `frame ${frame} of ${take.frames - 1}`;
+  $("play").setAttribute("aria-label", isPlaying ? "Pause" : "Play");
+  $("play").classList.toggle("is-playing", isPlaying);
+  $("loop").setAttribute("aria-pressed", isLooping);
+  $("speed").value = String(speed);
+}
+
+/** Return the page's doings; `stage` is null where the browser cannot draw in 3D. */
 function makeApp(take, stage) {
   const film = makeFilm(take);
-  let frame = 0, isPlaying = false, isLooping = true, speed = 1, view = "follow", isFresh = true;
-  let began = { frame: 0, now: 0 };
+  const player = makePlayer(take, film, () => (isStale = true));
+  const timeline = makeTimeline($("timeline"), take, player.stopAt);
+  let view = "follow", isStale = true;
 
-  const seek = (wanted) => {
-    frame = Math.min(take.frames - 1, Math.max(0, wanted));
-    began = { frame, now: performance.now() };
-    film.seek(frame);
-    isFresh = true;
-  };
-  const play = (isOn) => {
-    isPlaying = isOn;
-    $("play").setAttribute("aria-label", isOn ? "Pause" : "Play");
-    $("play").classList.toggle("is-playing", isOn);
-    if (isOn && frame >= take.frames - 1) frame = 0;
-    seek(frame);
-    if (isOn) film.play(speed);
-    else film.pause();
-  };
-  const step = (frames) => {
-    if (isPlaying) play(false);
-    seek(frame + frames);
-  };
-  const setSpeed = (wanted) => {
-    speed = wanted;
-    $("speed").value = String(wanted);
-    began = { frame, now: performance.now() };
-    film.video.playbackRate = speed;
-  };
-  const nextSpeed = (change) => {
-    const speeds = [...$("speed").options].map((option) => Number(option.value));
-    const place = Math.min(speeds.length - 1, Math.max(0, speeds.indexOf(speed) + change));
-    setSpeed(speeds[place]);
-  };
   const setView = (wanted) => {
     view = wanted;
     press("views", "view", view);
@@ -49,129 +44,109 @@ function makeApp(take, stage) {
     $("scene").classList.toggle("is-over", view === "shot");
     $("scene").style.clipPath = "none";
     stage?.choose(view, film.camera());
-    isFresh = true;
+    isStale = true;
   };
   const setClip = (which) => {
     press("clips", "clip", which);
     film.choose(which);
     setView(view);
-    play(isPlaying);
+    player.play(player.state().isPlaying);
   };
-  /** Go on with the film as the clock, or without one by the time that has passed. */
-  const advance = (now) => {
-    const played = began.frame + ((now - began.now) / 1000) * speed * take.fps;
-    const isFilmed = film.isReady() && !film.video.paused;
-    const next = isFilmed ? film.frame() : Math.floor(played);
-    const isOver = film.video.ended || next >= take.frames - 1;
-    if (!isOver) {
-      if (next !== frame) isFresh = true;
-      if (isFilmed) began = { frame: next, now };
-      frame = next;
-    } else if (isLooping) {
-      frame = 0;
-      play(true);
-    } else {
-      play(false);
-      seek(take.frames - 1);
-    }
-  };
-  /** Put the video's picture behind the stage where the shot's camera has it. */
-  const drawBackdrop = () => {
-    const back = $("backdrop"), box = stage.box(), ratio = Math.min(2, window.devicePixelRatio);
-    [back.width, back.height] = [back.clientWidth * ratio, back.clientHeight * ratio].map(Math.round);
-    const place = [box.left, box.top, box.width, box.height].map((value) => value * ratio);
-    const pen = back.getContext("2d");
-    const [right, bottom] = [back.clientWidth - box.left - box.width, back.clientHeight - box.top - box.height];
-    $("scene").style.clipPath = `inset(${box.top}px ${right}px ${bottom}px ${box.left}px)`;
-    pen.fillStyle = "#000";
-    pen.fillRect(...place);
-    if (film.isReady()) pen.drawImage(film.video, ...place);
+  /** Draw again what is still drawn in an old size or colour. */
+  const redraw = () => {
+    timeline.resize();
+    isStale = true;
   };
   const tick = (now) => {
-    if (isPlaying) advance(now);
-    stage?.show(frame);
+    player.advance(now);
+    const state = player.state();
+    stage?.show(state.frame);
     const isDrawn = stage?.render();
-    // The picture of a video that was sought comes later than the frame it is for.
-    if (stage && view === "shot" && (isDrawn || isFresh || film.video.seeking)) drawBackdrop();
-    if (isFresh) {
-      isFresh = film.video.seeking;
-      if (stage) film.trace(stage.joints(), frame, $("traced").checked);
-      timeline.draw(frame);
-      $("time").textContent = asTime(frame / take.fps, 2);
-      $("count").textContent = `frame ${frame} of ${take.frames - 1}`;
+    if (stage && view === "shot" && (isDrawn || isStale)) drawBackdrop(stage, film);
+    if (isStale) {
+      // The picture of a video that was sought comes later than the frame it is for.
+      isStale = film.video.seeking;
+      if (stage) film.trace(stage.joints(), state.frame, $("traced").checked);
+      timeline.draw(state.frame);
+      drawTransport(take, state);
     }
     requestAnimationFrame(tick);
   };
-  const keys = {
-    " ": () => play(!isPlaying),
-    ArrowLeft: (isFar) => step(isFar ? -Math.round(take.fps) : -1),
-    ArrowRight: (isFar) => step(isFar ? Math.round(take.fps) : 1),
-    ArrowUp: () => nextSpeed(1),
-    ArrowDown: () => nextSpeed(-1),
-    Home: () => seek(0),
-    End: () => seek(take.frames - 1),
-    1: () => setView("follow"),
-    2: () => setView("orbit"),
-    3: () => setView("shot"),
+  const begin = () => {
+    setView(view);
+    redraw();
+    player.seek(0);
+    requestAnimationFrame(tick);
   };
-  const timeline = makeTimeline($("timeline"), take, (wanted) => {
-    if (isPlaying) play(false);
-    seek(wanted);
-  });
+  return { ...player, film, setView, setClip, redraw, begin };
+}
 
-  const listen = () => {
-    $("play").addEventListener("click", () => play(!isPlaying));
-    $("back").addEventListener("click", () => step(-1));
-    $("forward").addEventListener("click", () => step(1));
-    $("loop").addEventListener("click", () => {
-      isLooping = !isLooping;
-      $("loop").setAttribute("aria-pressed", isLooping);
-    });
-    $("speed").addEventListener("change", () => setSpeed(Number($("speed").value)));
-    $("traced").addEventListener("change", () => (isFresh = true));
-    $("views").addEventListener("click", ({ target }) => target.dataset.view && setView(target.dataset.view));
-    $("layers").addEventListener("click", ({ target }) => {
-      if (!target.dataset.layer) return;
-      const isOn = target.getAttribute("aria-pressed") !== "true";
-      target.setAttribute("aria-pressed", isOn);
-      stage?.setLayer(target.dataset.layer, isOn);
-    });
-    document.addEventListener("keydown", (event) => {
-      const isElsewhere = /^(SELECT|INPUT|SUMMARY)$/.test(event.target.tagName);
-      const isButton = event.target.tagName === "BUTTON" && event.key === " ";
-      if (!keys[event.key] || isElsewhere || isButton || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      keys[event.key](event.shiftKey);
-    });
-    // Canvases keep their old size and colours until they are drawn again.
-    const redraw = () => {
-      timeline.resize();
-      isFresh = true;
-    };
-    new ResizeObserver(redraw).observe(document.body);
-    new ResizeObserver(redraw).observe($("screen"));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-    film.video.addEventListener("seeked", () => (isFresh = true));
-    film.video.addEventListener("loadeddata", () => (isFresh = true));
+/** Make a button for every camera, where there are several. */
+function offerClips(app, take) {
+  $("clips").hidden = take.cameras.length < 2;
+  take.cameras.forEach((camera, which) => {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", textContent: camera.name });
+    button.dataset.clip = which;
+    button.addEventListener("click", () => app.setClip(which));
+    $("clips").append(button);
+  });
+  press("clips", "clip", 0);
+}
+
+function listenToButtons(app, stage) {
+  $("play").addEventListener("click", () => app.play(!app.state().isPlaying));
+  $("back").addEventListener("click", () => app.stopAt(app.state().frame - 1));
+  $("forward").addEventListener("click", () => app.stopAt(app.state().frame + 1));
+  $("loop").addEventListener("click", () => app.setLooping(!app.state().isLooping));
+  $("speed").addEventListener("change", () => app.setSpeed(Number($("speed").value)));
+  $("traced").addEventListener("change", app.redraw);
+  $("views").addEventListener("click", ({ target }) => target.dataset.view && app.setView(target.dataset.view));
+  $("layers").addEventListener("click", ({ target }) => {
+    if (!target.dataset.layer) return;
+    const isOn = target.getAttribute("aria-pressed") !== "true";
+    target.setAttribute("aria-pressed", isOn);
+    stage?.setLayer(target.dataset.layer, isOn);
+  });
+}
+
+function listenToKeys(app, take) {
+  const go = (frames) => app.stopAt(app.state().frame + frames), second = Math.round(take.fps);
+  const pace = (change) => {
+    const speeds = [...$("speed").options].map((option) => Number(option.value));
+    const place = speeds.indexOf(app.state().speed) + change;
+    app.setSpeed(speeds[Math.min(speeds.length - 1, Math.max(0, place))]);
   };
-  const offerClips = () => {
-    $("clips").hidden = take.cameras.length < 2;
-    take.cameras.forEach((camera, which) => {
-      const button = document.createElement("button");
-      Object.assign(button, { type: "button", textContent: camera.name });
-      button.dataset.clip = which;
-      button.addEventListener("click", () => setClip(which));
-      $("clips").append(button);
-    });
-    press("clips", "clip", 0);
+  const keys = {
+    " ": () => app.play(!app.state().isPlaying),
+    ArrowLeft: (isFar) => go(isFar ? -second : -1),
+    ArrowRight: (isFar) => go(isFar ? second : 1),
+    ArrowUp: () => pace(1),
+    ArrowDown: () => pace(-1),
+    Home: () => app.seek(0),
+    End: () => app.seek(take.frames - 1),
+    1: () => app.setView("follow"),
+    2: () => app.setView("orbit"),
+    3: () => app.setView("shot"),
   };
-  offerClips();
-  listen();
-  setView("follow");
-  timeline.resize();
-  seek(0);
-  requestAnimationFrame(tick);
-  return { seek, play, setView, setClip, frame: () => frame };
+  document.addEventListener("keydown", (event) => {
+    const { tagName } = event.target;
+    const isTheirs = /^(SELECT|INPUT|SUMMARY)$/.test(tagName) || (tagName === "BUTTON" && event.key === " ");
+    if (!keys[event.key] || isTheirs || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    keys[event.key](event.shiftKey);
+  });
+}
+
+function listenToWindow(app) {
+  for (const place of [document.body, $("screen")]) new ResizeObserver(app.redraw).observe(place);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", app.redraw);
+  for (const moment of ["seeked", "loadeddata"]) app.film.video.addEventListener(moment, app.redraw);
+}
+
+function tellProblem(text) {
+  $("problem").textContent = text;
+  $("problem").hidden = false;
 }
 
 /** The running page, for who looks into it from the console. */
@@ -186,16 +161,16 @@ async function start() {
       tellProblem(`This browser cannot draw in 3D (WebGL 2): ${problem.message}`);
     }
     app = makeApp(take, stage);
+    offerClips(app, take);
+    listenToButtons(app, stage);
+    listenToKeys(app, take);
+    listenToWindow(app);
+    app.begin();
     document.documentElement.dataset.state = "ready";
   } catch (problem) {
     tellProblem(`The page cannot be shown; a newer browser may help: ${problem.message}`);
     throw problem;
   }
-}
-
-function tellProblem(text) {
-  $("problem").textContent = text;
-  $("problem").hidden = false;
 }
 
 start();

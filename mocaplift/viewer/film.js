@@ -43,8 +43,10 @@ function makeFilm(take) {
     presented = video.currentTime = wanted;
     wanted = null;
   };
+  const setSpeed = (speed) => (video.playbackRate = speed);
   const play = async (speed) => {
-    video.playbackRate = speed;
+    if (!has()) return;
+    setSpeed(speed);
     try {
       await video.play();
     } catch (problem) {
@@ -95,5 +97,11 @@ function makeFilm(take) {
     }
   };
   choose(0);
-  return { video, choose, seek, play, pause: () => video.pause(), frame, isReady, trace, camera: () => camera };
+  return {
+    video, choose, seek, play, setSpeed, frame, isReady, trace,
+    pause: () => video.pause(),
+    isRunning: () => isReady() && !video.paused,
+    hasEnded: () => video.ended,
+    camera: () => camera,
+  };
 }

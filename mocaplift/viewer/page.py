@@ -15,7 +15,7 @@ from typing import Any
 import mocaplift
 
 # Our own scripts, in the order in which they need each other; what they declare is shared.
-_SCRIPTS = ("motion.js", "stage.js", "film.js", "timeline.js", "app.js")
+_SCRIPTS = ("motion.js", "stage.js", "film.js", "timeline.js", "player.js", "app.js")
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 

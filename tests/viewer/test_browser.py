@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from mocaplift import cameras, kinematics, viewer
+from mocaplift.viewer import footage
 from tests.clips import number_of, numbered, write_clip
 from tests.viewer.browser import PROGRAM, Browser, browser
 from tests.viewer.test_viewer import FRAMES, HOSTILE, captured
@@ -84,7 +85,7 @@ def stage_picture(tab: Browser) -> np.ndarray:
 
 def test_it_runs_without_complaint_and_asks_no_network(opened: Browser) -> None:
     opened.ask("app.play(true); 0")
-    opened.wait("app.frame() > 3")
+    opened.wait("app.state().frame > 3")
     opened.ask("app.play(false); 0")
     for view in ("orbit", "shot", "follow"):
         opened.ask(f"app.setView('{view}'); 0")
@@ -146,17 +147,21 @@ def test_motion_and_video_play_in_step(opened: Browser) -> None:
     opened.ask("app.seek(0); $('speed').value = '0.25'; $('speed').dispatchEvent(new Event('change')); 0")
     opened.ask("app.play(true); 0")
     for moment in (5, 12, 20):
-        opened.wait(f"app.frame() >= {moment}")
-        before, number, after = opened.ask("app.frame()"), shown_number(opened), opened.ask("app.frame()")
+        opened.wait(f"app.state().frame >= {moment}")
+        before, number, after = (
+            opened.ask("app.state().frame"),
+            shown_number(opened),
+            opened.ask("app.state().frame"),
+        )
         assert before - 2 <= number <= after + 2
     opened.ask("app.play(false); $('speed').value = '1'; $('speed').dispatchEvent(new Event('change')); 0")
 
 
 def test_it_begins_again_at_the_end_or_stops_there(opened: Browser) -> None:
     opened.ask(f"app.seek({FRAMES - 4}); app.play(true); 0")
-    opened.wait("app.frame() < 10")
+    opened.wait("app.state().frame < 10")
     opened.ask(f"$('loop').click(); app.seek({FRAMES - 4}); 0")
-    opened.wait(f"$('video').paused && app.frame() === {FRAMES - 1}")
+    opened.wait(f"$('video').paused && app.state().frame === {FRAMES - 1}")
     opened.ask("$('loop').click()")
     assert not opened.ask("$('play').classList.contains('is-playing')")
 
@@ -175,7 +180,7 @@ def test_keys_and_buttons_work(opened: Browser) -> None:
     opened.ask("app.seek(5); 0")
     for key, code in (("ArrowRight", 6), ("ArrowLeft", 5), ("End", FRAMES - 1), ("Home", 0)):
         opened.call("Input.dispatchKeyEvent", type="keyDown", key=key)
-        assert opened.ask("app.frame()") == code
+        assert opened.ask("app.state().frame") == code
     opened.ask("document.querySelector('[data-view=shot]').click(); 0")
     assert opened.ask("document.querySelector('[data-view=shot]').getAttribute('aria-pressed')") == "true"
     assert opened.ask("$('backdrop').hidden") is False
@@ -185,10 +190,10 @@ def test_the_timeline_is_dragged(opened: Browser) -> None:
     box = opened.ask("JSON.parse(JSON.stringify($('timeline').getBoundingClientRect()))")
     place = {"x": box["left"] + box["width"] / 2, "y": box["top"] + 15, "button": "left", "clickCount": 1}
     opened.call("Input.dispatchMouseEvent", type="mousePressed", **place)
-    assert abs(opened.ask("app.frame()") - (FRAMES - 1) / 2) <= 1
+    assert abs(opened.ask("app.state().frame") - (FRAMES - 1) / 2) <= 1
     place["x"] = box["right"] - 2
     opened.call("Input.dispatchMouseEvent", type="mouseMoved", buttons=1, **place)
-    assert opened.ask("app.frame()") == FRAMES - 1
+    assert opened.ask("app.state().frame") == FRAMES - 1
     opened.call("Input.dispatchMouseEvent", type="mouseReleased", **place)
 
 
@@ -234,6 +239,37 @@ def test_hostile_names_run_nothing(tab: Browser, clip: Path, tmp_path: Path) -> 
     assert tab.ask("$('clips').firstElementChild.textContent") == HOSTILE
     assert tab.ask("document.images.length") == 0
     assert tab.problems == []
+
+
+def test_a_take_without_a_video_plays_by_the_time_that_passes(
+    tab: Browser, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(footage, "LARGEST", 1000)
+    viewer.write(captured(clip), tmp_path / "page.html", title="walk")
+    tab.show(*LAPTOP)
+    tab.open(tmp_path / "page.html")
+    assert "too long" in tab.ask("$('note').textContent")
+    tab.ask("app.play(true); 0")
+    tab.wait("app.state().frame > 5")
+    tab.wait("app.state().frame < 5")
+    assert tab.problems == []
+
+
+def test_without_webgl_the_video_and_the_figures_remain(tab: Browser, page: Path) -> None:
+    told = tab.call(
+        "Page.addScriptToEvaluateOnNewDocument",
+        source="const get = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext ="
+        "function (kind) { return kind === '2d' ? get.call(this, kind) : null; }",
+    )
+    tab.show(*LAPTOP)
+    tab.open(page)
+    tab.call("Page.removeScriptToEvaluateOnNewDocument", identifier=told["identifier"])
+    assert "WebGL" in tab.ask("$('problem').textContent")
+    tab.wait("$('video').readyState >= 2")
+    tab.ask("app.seek(11); 0")
+    tab.wait("!$('video').seeking")
+    assert shown_number(tab) == 11
 
 
 def test_a_finger_turns_the_view_and_not_the_page(tab: Browser, page: Path) -> None:
