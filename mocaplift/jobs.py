@@ -124,17 +124,19 @@ def plan(
     overlay: str | None = None,
     page: str | None = None,
     is_per_person: bool = False,
+    usual: str = "bvh",
 ) -> list[Job]:
     """Return what to make of each take and where.
 
     Args:
         takes: what to capture.
         output: a file (its suffix is its format; for one take only), a folder, or None: beside each take's videos.
-        formats: names of formats; none means BVH, or what the output's suffix says.
+        formats: names of formats; none means what the output's suffix says, or else `usual`.
         suffixes: the export suffixes there are.
         overlay: a .mp4 file (for one take only) or a folder, for videos with the result drawn in.
         page: an .html file (for one take only) or a folder, for the viewer's pages.
         is_per_person: whether results carry the person's number.
+        usual: the format where none is named.
 
     Raises:
         ConfigError: several takes into one file, or a result would replace a video or the calibration.
@@ -154,7 +156,8 @@ def plan(
             raise ConfigError(
                 f"{given} is one file, but there are {len(takes)} {what}; give a folder to {flag}"
             )
-    chosen = tuple(dict.fromkeys(([own_suffix] if own_suffix else []) + list(chosen))) or (".bvh",)
+    chosen = tuple(dict.fromkeys(([own_suffix] if own_suffix else []) + list(chosen)))
+    chosen = chosen or choose_formats([usual], suffixes)
     names = _distinct_names(takes, is_flat=any(place is not None for place in (target, drawn, shown)))
     jobs = []
     for take, name in zip(takes, names, strict=True):

@@ -230,7 +230,7 @@ class TestExport:
         assert set(np.load(motion.parent / "out.smpl.npz")) >= {"poses", "trans", "betas", "gender"}
 
     def test_flags_overrule_the_preset(self, motion: Path) -> None:
-        line = ["export", motion, "--overwrite", "--preset", "unreal"]
+        line = ["export", motion, "--overwrite", "--preset", "unreal", "--format", "bvh"]
         assert call(*line, "--up", "y", "--template", "mixamo", "--fps", "60", "--in-place").exit_code == 0
         text = motion.with_suffix(".bvh").read_text()
         assert text.splitlines()[1] == "ROOT Root" and "JOINT mixamorig:Hips" in text
@@ -239,6 +239,12 @@ class TestExport:
             [line.split() for line in text.split("Frame Time:")[1].splitlines()[1:]], dtype=float
         )
         assert np.all(table[:, :3] == 0) and table[:, 7].min() > 50
+
+    def test_a_preset_brings_its_format(self, motion: Path) -> None:
+        assert call("export", motion, "--preset", "unity").exit_code == 0
+        assert call("export", motion, "--preset", "opensim").exit_code == 0
+        assert motion.with_suffix(".fbx").exists() and motion.with_suffix(".trc").exists()
+        assert not motion.with_suffix(".bvh").exists()
 
     def test_what_no_preset_knows_is_said(self, motion: Path) -> None:
         for flag, value in (("--template", "ue9"), ("--fps", "31"), ("--preset", "houdini")):

@@ -56,6 +56,11 @@ class TestPlan:
         clips = make(tmp_path, "a/walk.mp4", "b/walk.mp4")
         assert targets(clips, None, [], SUFFIXES) == [[tmp_path / "a/walk.bvh"], [tmp_path / "b/walk.bvh"]]
 
+    def test_without_a_format_the_usual_one_is_written(self, tmp_path: Path) -> None:
+        clips = make(tmp_path, "walk.mp4")
+        assert targets(clips, None, [], SUFFIXES, usual="npz") == [[tmp_path / "walk.npz"]]
+        assert targets(clips, str(tmp_path / "o.bvh"), [], SUFFIXES, usual="npz") == [[tmp_path / "o.bvh"]]
+
     def test_a_file_says_its_format(self, tmp_path: Path) -> None:
         clips = make(tmp_path, "walk.mp4")
         found = targets(clips, str(tmp_path / "out.smpl.npz"), [], SUFFIXES)

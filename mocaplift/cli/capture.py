@@ -14,6 +14,7 @@ from mocaplift.cli.flags import (
     encoding,
     loudness_flags,
     output_flags,
+    usual_format,
 )
 from mocaplift.options import Options
 
@@ -58,6 +59,7 @@ def capture(
     run again.
     """
     _check_videos(videos)
+    usual = usual_format(flags)
     written = encoding(flags)
     options = Options(**flags)
     check_cameras(options, calib)
@@ -75,6 +77,7 @@ def capture(
         overlay=overlay,
         page=viewer,
         is_per_person=options.person == "all",
+        usual=usual,
     )
     outcomes = batch.run(planned, deliver.worker(order), screen)
     screen.table(outcomes)

@@ -226,8 +226,8 @@ def output_flags(command: Command) -> Command:
             type=Names(),
             default=(),
             metavar="NAMES",
-            help="What to write, with commas between: bvh, fbx, glb, smpl, npz, trc, c3d, angles.  [default bvh, "
-            "or the suffix of -o]",
+            help="What to write, with commas between: bvh, fbx, glb, smpl, npz, trc, c3d, angles.  [default the "
+            "suffix of -o, or the preset's: bvh]",
         ),
         output_flag,
     ):
@@ -265,6 +265,19 @@ def check_cameras(options: Options, calibration: Path | None) -> None:
     for name in _CALIBRATION_SAYS:
         if calibration is not None and getattr(options, name) is not None:
             raise ConfigError(f"--calib {calibration} says what {flag_of(name)} says; give one of them")
+
+
+def usual_format(flags: dict[str, Any]) -> str:
+    """Return the format that suits the preset.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    from mocaplift.export.guides import GUIDES
+    from mocaplift.export.presets import preset_named
+
+    preset_named(flags["preset"])
+    return GUIDES[flags["preset"]].format
 
 
 def encoding(flags: dict[str, Any]) -> "ExportOptions":

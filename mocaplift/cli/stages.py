@@ -13,6 +13,7 @@ from mocaplift.cli.flags import (
     loudness_flags,
     output_flag,
     output_flags,
+    usual_format,
 )
 from mocaplift.options import Options
 
@@ -305,9 +306,10 @@ def export(
     from mocaplift.export import EXPORTERS
     from mocaplift.export import export as write
 
+    usual = usual_format(flags)
     chosen = encoding(flags)
     sources = [takes.single(Path(each)) for each in motions]
-    for job in jobs.plan(sources, output, formats, EXPORTERS):
+    for job in jobs.plan(sources, output, formats, EXPORTERS, usual=usual):
         (source,) = job.take.clips
         value, written = _motion_in(source), chosen
         if smpl_model is not None:
