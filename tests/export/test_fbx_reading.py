@@ -329,25 +329,28 @@ _NAMES = st.sampled_from(
     ["Model", "AnimationCurve", "AnimationCurveNode", "AnimationStack", "Properties70", "P", "C", "KeyTime",
      "KeyValueFloat", "Objects", "Connections", "GlobalSettings"]
 )  # fmt: skip
+_HEADS = st.tuples(_NAMES, st.lists(_VALUES, max_size=5).map(tuple))
+# Name, values and children. Nodes are made of them later: what checks their types would draw from `random` here.
 _RECORDS = st.recursive(
-    st.builds(Node, _NAMES, st.lists(_VALUES, max_size=5).map(tuple), st.none()),
-    lambda inner: st.builds(
-        Node, _NAMES, st.lists(_VALUES, max_size=5).map(tuple), st.lists(inner, max_size=4)
-    ),
+    st.tuples(_HEADS, st.none()),
+    lambda inner: st.tuples(_HEADS, st.lists(inner, max_size=4)),
     max_leaves=12,
 )
 
 
-# beartype looks at a random child of every node that is made.
-@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+def _node(record: tuple) -> Node:
+    head, children = record
+    return Node(*head, None if children is None else [_node(child) for child in children])
+
+
 @settings(max_examples=50, deadline=None)
-@given(nodes=st.lists(_RECORDS, max_size=4))
-def test_well_formed_records_without_sense(content, nodes):
+@given(drawn=st.lists(_RECORDS, max_size=4))
+def test_well_formed_records_without_sense(content, drawn):
     """Records of any kind in a sound file: into its objects, connections and settings."""
     told = parsing.parse(content)
     sections = {name: [] for name in ("GlobalSettings", "Objects", "Connections")}
-    for place, node in enumerate(nodes):
-        sections[("GlobalSettings", "Objects", "Connections")[place % 3]].append(node)
+    for place, record in enumerate(drawn):
+        sections[("GlobalSettings", "Objects", "Connections")[place % 3]].append(_node(record))
     whole = [
         Node(record.name, (), [*map(_again, record.children), *sections.get(record.name, [])])
         for record in told.children
