@@ -48,7 +48,7 @@ class DirectTraining:
     tail: float = 4.0
     seed: int = 11
     network: DirectConfig = field(default_factory=DirectConfig)
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=9000, rate=1e-3, warmup=200))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=8000, rate=1e-3, warmup=200))
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,9 @@ def train_direct(
         "licence": "Apache-2.0",
     }  # fmt: skip
     path = out / "direct.safetensors"
-    save_arrays(path, KIND, weights_of(module), header)
+    # Half precision halves the file and moves no joint by a millimetre.
+    halves = {name: array.astype(np.float16) for name, array in weights_of(module).items()}
+    save_arrays(path, KIND, halves, header)
     return path
 
 
