@@ -1,7 +1,8 @@
 """MVLift as a lifter: windows of what one camera saw, the other views of all of them sampled together, points.
 
 Neighbouring windows overlap by half and are cross-faded at every step of the sampling, so that any length is one
-motion. Several samples are drawn: their mean is the answer, their spread a part of its expected error.
+motion. Several samples are drawn: their mean is the answer, their spread a part of its expected error. The network
+may also be that of stage 1, which knows one view and its lines: then this is stage 2 as a lifter.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from mocaplift.confidence import sigma as confidence_sigma
 from mocaplift.errors import InvalidData
 from mocaplift.layouts import remap_keypoints
 from mocaplift.lift.diffusion import Schedule
+from mocaplift.lift.mvlift import line_views
 from mocaplift.lift.mvlift.conditions import observed
 from mocaplift.lift.mvlift.network import KIND, Denoiser
-from mocaplift.lift.mvlift.sampling import Sampling, ring_of, sampled, told_observed
+from mocaplift.lift.mvlift.sampling import AZIMUTHS, Sampling, ring_of, sampled, told_observed
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 from mocaplift.weights import load_arrays, locate
 from mocaplift.windows import crossfaded_points, windows
@@ -31,12 +33,12 @@ SAMPLES = 4
 SEED = 0
 # Standard deviation (m) of a point about the mean of the samples, beside their spread: held-out windows.
 POINT_SIGMA = 0.10
-WINDOWS_AT_ONCE = 8  # bounds memory
+WINDOWS_AT_ONCE = 16  # bounds memory
 
 
 @lru_cache(maxsize=2)
 def load_network(name: str = "mvlift") -> Denoiser:
-    """Return the network of several views of a weight file.
+    """Return the network of a weight file: of several views, or of one view and its lines.
 
     Raises:
         WeightsError: the file is missing, damaged or of another network.
@@ -108,13 +110,14 @@ def samples(
         parts = [slice(start, start + WINDOWS_AT_ONCE) for start in starts]
         return np.concatenate([network(noisy[part], step, told[part]) for part in parts])
 
-    ring = ring_of(seen)
+    is_alone = network.config.views == 1
+    ring = ring_of(seen, line_views.AZIMUTHS if is_alone else AZIMUTHS)
     sampled(
-        asked,
+        line_views.each_alone(asked) if is_alone else asked,
         Schedule.cosine(network.steps),
         seen,
         ring,
-        told_observed(seen, ring),
+        line_views.told_by_lines(seen, ring) if is_alone else told_observed(seen, ring),
         network.figure,
         rng,
         sampling=sampling,

@@ -16,10 +16,11 @@ from mocaplift.lift.diffusion import Schedule
 from mocaplift.lift.mvlift.conditions import decoded, encoded
 from mocaplift.lift.mvlift.figure import PERSON
 from mocaplift.lift.mvlift.lifter import SAMPLES, lift, samples
+from mocaplift.lift.mvlift.network import Denoiser
 from mocaplift.lift.mvlift.sampling import Sampling, points_of, sampled, told_observed
 from mocaplift.values import Keypoints2D
 from tests.dancer import camera, dancer, seen
-from tests.lift.mvlift.tiny import STEPS, tiny_network, windows
+from tests.lift.mvlift.tiny import SIZES, STEPS, tiny_arrays, tiny_header, tiny_network, windows
 
 SCHEDULE = Schedule.cosine(STEPS)
 
@@ -100,6 +101,15 @@ class TestLifter:
         step = np.linalg.norm(np.diff(found, axis=1), axis=-1).mean(axis=-1)
         assert step.max() < 6 * np.median(step)
         assert SAMPLES > 1 and np.linalg.norm(found[0] - found[1], axis=-1).mean() > 1e-3
+
+    def test_the_network_of_one_view_lifts_by_lines(self) -> None:
+        """It says that all joints are in the middle: what was seen still tells where that is."""
+        alone = replace(SIZES, views=1)
+        network = Denoiser.of(tiny_arrays(alone, head=0.0), tiny_header(alone))
+        motion, lens = dancer(20), camera()
+        found = lift([seen(motion, lens)], [lens], network)
+        true = body_keypoints(motion).xyz
+        assert np.linalg.norm(found.xyz.mean(axis=1) - true.mean(axis=1), axis=-1).mean() < 0.5
 
     def test_joints_that_a_detector_lacks_are_found_all_the_same(self) -> None:
         motion, lens = dancer(8), camera()
