@@ -301,17 +301,17 @@ class TestHostile:
         damaged = bytearray(content)
         for share, value in changes:
             damaged[int(share * (len(damaged) - 1))] = value
-        _read_or_refused(bytes(damaged))
+        check_read_or_refused(bytes(damaged))
 
     @settings(max_examples=100, deadline=None)
     @given(place=st.integers(0, 3000), piece=st.binary(min_size=1, max_size=40), cut=st.integers(0, 40))
     def test_bytes_put_in_and_taken_out(self, content, place, piece, cut):
-        _read_or_refused(content[:place] + piece + content[place + cut :])
+        check_read_or_refused(content[:place] + piece + content[place + cut :])
 
     @settings(max_examples=100, deadline=None)
     @given(rest=st.binary(max_size=400), version=st.sampled_from([7100, 7400, 7500, 7700]))
     def test_any_bytes_after_the_magic(self, rest, version):
-        _read_or_refused(records.MAGIC + struct.pack("<I", version) + rest)
+        check_read_or_refused(records.MAGIC + struct.pack("<I", version) + rest)
 
 
 _VALUES = st.one_of(
@@ -356,7 +356,7 @@ def test_well_formed_records_without_sense(content, drawn):
         for record in told.children
         if record.name in sections
     ]
-    _read_or_refused(_file(whole))
+    check_read_or_refused(_file(whole))
 
 
 def _again(record: parsing.Record) -> Node:
@@ -368,7 +368,7 @@ def _again(record: parsing.Record) -> Node:
     return Node(record.name, wide, list(map(_again, record.children)))
 
 
-def _read_or_refused(file: bytes) -> None:
+def check_read_or_refused(file: bytes) -> None:
     """Read a file; whatever it holds, either finite numbers or `InvalidData` come of it."""
     try:
         found = decode(file)

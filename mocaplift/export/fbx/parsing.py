@@ -87,39 +87,44 @@ class _Parser:
         self.unpacked = 0
 
     def file(self) -> Record:
-        (version,) = self.take(_LENGTH)
+        """Return the whole file as one nameless record.
+
+        Raises:
+            InvalidData: the version is not read, or the file is damaged.
+        """
+        (version,) = self._take(_LENGTH)
         if not OLDEST <= version < FIRST_UNKNOWN:
             raise InvalidData(f"FBX version {version} is not read; 7100 to 7900 are")
         self.head = struct.Struct("<QQQB" if version >= FIRST_WIDE else "<IIIB")
-        return Record("", (), self.children(len(self.content), depth=0))
+        return Record("", (), self._children(len(self.content), depth=0))
 
-    def take(self, form: struct.Struct) -> tuple:
+    def _take(self, form: struct.Struct) -> tuple:
         if self.at + form.size > self.limit:
             raise InvalidData(f"the FBX file is cut off or damaged at byte {self.at}")
         found = form.unpack_from(self.content, self.at)
         self.at += form.size
         return found
 
-    def raw(self, length: int) -> bytes:
+    def _raw(self, length: int) -> bytes:
         if length > self.limit - self.at:
             raise InvalidData(f"the FBX file is cut off or damaged at byte {self.at}")
         found = self.content[self.at : self.at + length]
         self.at += length
         return found
 
-    def children(self, end: int, depth: int) -> tuple[Record, ...]:
+    def _children(self, end: int, depth: int) -> tuple[Record, ...]:
         """Return the records up to the empty one that closes the list, which may not lie past `end`."""
         found: list[Record] = []
         while True:
             self.limit = end
-            record = self.record(end, depth)
+            record = self._record(end, depth)
             if record is None:
                 return tuple(found)
             found.append(record)
 
-    def record(self, limit: int, depth: int) -> Record | None:
+    def _record(self, limit: int, depth: int) -> Record | None:
         start = self.at
-        end, count, length, name_length = self.take(self.head)
+        end, count, length, name_length = self._take(self.head)
         if end == 0:
             return None
         self.records += 1
@@ -131,37 +136,37 @@ class _Parser:
         if not self.at <= end <= limit:
             raise InvalidData(f"the FBX record at byte {start} ends outside of the one around it")
         self.limit = end
-        name = _text(self.raw(name_length))
+        name = _text(self._raw(name_length))
         values_end = self.at + length
         if values_end > end:
             raise InvalidData(f"the values of FBX record {name!r} at byte {start} are longer than itself")
         self.limit = values_end
-        values = tuple(self.value() for _ in range(count))
+        values = tuple(self._value() for _ in range(count))
         if self.at != values_end:
             raise InvalidData(
                 f"the values of FBX record {name!r} at byte {start} have another length than told"
             )
-        inside = self.children(end, depth + 1) if self.at < end else ()
+        inside = self._children(end, depth + 1) if self.at < end else ()
         if self.at != end:
             raise InvalidData(f"the FBX record {name!r} at byte {start} ends elsewhere than it tells")
         return Record(name, values, inside)
 
-    def value(self) -> Read:
-        code = self.raw(1).decode("latin-1")
+    def _value(self) -> Read:
+        code = self._raw(1).decode("latin-1")
         if code in _SCALARS:
-            return self.take(_SCALARS[code])[0]
+            return self._take(_SCALARS[code])[0]
         if code in "SR":
-            content = self.raw(self.take(_LENGTH)[0])
+            content = self._raw(self._take(_LENGTH)[0])
             return _text(content) if code == "S" else content
         if code in _ARRAYS:
-            return self.array(_ARRAYS[code])
+            return self._array(_ARRAYS[code])
         raise InvalidData(f"the FBX file holds a value of unknown type {code!r} at byte {self.at - 1}")
 
-    def array(self, kind: np.dtype) -> np.ndarray:
+    def _array(self, kind: np.dtype) -> np.ndarray:
         start = self.at
-        count, packing, stored = self.take(_ARRAY_HEAD)
+        count, packing, stored = self._take(_ARRAY_HEAD)
         size = count * kind.itemsize
-        content = self.raw(stored)
+        content = self._raw(stored)
         self.unpacked += size
         if packing > 1 or size > STRONGEST_COMPRESSION * (stored + 1) or self.unpacked > MOST_UNPACKED_BYTES:
             raise InvalidData(f"the FBX array at byte {start} declares {count} numbers in {stored} bytes")

@@ -103,6 +103,11 @@ class _Rows:
         self.rows = {row.values[0]: row.values[4:] for row in rows if len(row.values) >= 4}
 
     def numbers(self, name: str, default: float) -> Float[np.ndarray, "3"]:
+        """Return a property of three numbers.
+
+        Raises:
+            InvalidData: it is something else.
+        """
         found = self.rows.get(name, (default,) * 3)
         if len(found) != 3 or not all(isinstance(value, int | float) for value in found):
             raise InvalidData(f"{name} of FBX bone {self.name!r} is no three numbers")
@@ -112,12 +117,22 @@ class _Rows:
         return vector
 
     def whole(self, name: str, default: int) -> int:
+        """Return a property that is a whole number.
+
+        Raises:
+            InvalidData: it is something else.
+        """
         found = self.rows.get(name, (default,))
         if len(found) != 1 or not isinstance(found[0], int):
             raise InvalidData(f"{name} of FBX bone {self.name!r} is no whole number")
         return found[0]
 
     def check(self) -> None:
+        """Refuse a bone that is moved by what is not read.
+
+        Raises:
+            InvalidData: it has pivots, a rotation behind its own, or a scale.
+        """
         for name in _UNREAD:
             if np.abs(self.numbers(name, 0.0)).max() > _LARGEST_ZERO:
                 raise InvalidData(f"FBX bone {self.name!r} has a {name}: {_ADVICE}")
@@ -131,6 +146,11 @@ class _Rows:
         return _turns(_ORDERS[0], angles)
 
     def turned(self, angles: Float[np.ndarray, "*lead 3"]) -> Float[np.ndarray, "*lead 4"]:
+        """Return the rotations of the bone for angles (degrees) that are listed as X, Y, Z.
+
+        Raises:
+            InvalidData: the order of rotation is unknown.
+        """
         order = self.whole("RotationOrder", 0) if self.whole("RotationActive", 0) else 0
         if not 0 <= order < len(_ORDERS):
             raise InvalidData(f"FBX bone {self.name!r} has the unknown rotation order {order}")

@@ -90,7 +90,11 @@ def _write(out: bytearray, node: Node) -> None:
 
 @singledispatch
 def pack(value: object) -> Packed:
-    """Return the bytes of one value: its letter, then its content, little-endian."""
+    """Return the bytes of one value: its letter, then its content, little-endian.
+
+    Raises:
+        TypeError: the format has no such value.
+    """
     raise TypeError(f"FBX has no value of type {type(value).__name__}")
 
 
