@@ -66,13 +66,12 @@ def convert(
     keep = flags["template"] is None and flags["preset"] == "standard"
     options = encoding(flags)
     from mocaplift.conversion import converted
-    from mocaplift.errors import OutputError
     from mocaplift.export import export, format_of
     from mocaplift.reading import read_recording
 
     suffix = format_of(output)
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} is there already; give --overwrite to replace it, or another -o")
+    if not overwrite:
+        _check_free(output)
     recording = read_recording(file, unit=from_unit, up=from_up, height=height, fps=from_fps)
     value = converted(recording, suffix, options, keep=keep)
     export(value, output, options, inputs=[file])
@@ -85,3 +84,10 @@ def convert(
     for note in recording.notes:
         click.echo(f"note: {note}")
     click.echo(f"wrote {output}")
+
+
+def _check_free(output: Path) -> None:
+    from mocaplift.errors import OutputError
+
+    if output.exists():
+        raise OutputError(f"{output} is there already; give --overwrite to replace it, or another -o")

@@ -61,7 +61,7 @@ def on_our_skeleton(rigged: Rigged, joints: Mapping[str, int]) -> SkeletonMotion
     if missing:
         raise InvalidData(
             f"this skeleton cannot be matched with ours: no bone is known by its name as {', '.join(missing)}; "
-            "write a format of bones (.bvh, .fbx, .glb) without --template, which keeps the skeleton as it is"
+            "write a format of bones (.bvh, .fbx, .glb) without --template and --preset, which keeps the skeleton"
         )
     xyz, world = _found(rigged, joints)
     _fill(xyz, world, rigged, joints)

@@ -206,16 +206,16 @@ PIECES = st.sampled_from(
 @example("HIERARCHY\nROOT a\n{\nOFFSET 0 1 0\nEnd Site\n{\nEnd Site")
 @settings(max_examples=300, deadline=None)
 def test_texts_of_its_own_words_never_break_the_bvh_reader(text):
-    _read_or_refused(text)
+    check_read_or_refused(text)
 
 
 @given(st.text(max_size=200), st.integers(0, len(SMALL)), st.integers(0, 60))
 @settings(max_examples=300, deadline=None)
 def test_texts_put_into_a_good_file_never_break_the_bvh_reader(text, at, gone):
-    _read_or_refused(SMALL[:at] + text + SMALL[at + gone :])
+    check_read_or_refused(SMALL[:at] + text + SMALL[at + gone :])
 
 
-def _read_or_refused(text: str) -> None:
+def check_read_or_refused(text: str) -> None:
     """Check that a text is refused, or that what is read holds together."""
     try:
         file = parse_bvh(text)
