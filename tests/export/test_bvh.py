@@ -138,8 +138,8 @@ def test_the_rest_frame_stands_on_the_floor_and_the_motion_follows_whole():
     assert len(table) == 11
     found = positions(nodes, table[0])
     assert found["Hips"].tolist() == pytest.approx([0, 100 * rest_height(walk.skeleton), 0])
-    # The balls of the feet are 2 cm above the floor: their soles are on it.
-    assert found["LeftToeBase"][1] == pytest.approx(2.0, abs=1e-5)
+    # The balls of the feet are 9 mm above the floor: their soles are on it.
+    assert found["LeftToeBase"][1] == pytest.approx(0.9, abs=1e-5)
     assert np.all(table[0, 3:] == 0)
     assert _worst_distance(walk, content, "cm", skip=1) < 1e-6
 

@@ -18,8 +18,8 @@ _TIPS: dict[str, tuple[tuple[float, float, float], float]] = {
     "left_foot": ((0.0, 0.0, 1.0), 0.04 / 0.491),
     "right_foot": ((0.0, 0.0, 1.0), 0.04 / 0.491),
 }
-# Height of the lowest joint (the ball of the foot) above the sole of a standing person.
-SOLE_BELOW_JOINT = 0.02  # m
+# Height of the lowest joint (the ball of the foot) above the sole of the free body: 8 to 10 mm over its shapes.
+SOLE_BELOW_JOINT = 0.009  # m
 # A tip of unknown kind goes on along its bone by half of its length, but never less than this: Blender gives
 # a bone without length a direction of its own.
 SHORTEST_TIP = 0.02  # m
