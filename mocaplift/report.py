@@ -30,7 +30,7 @@ KEYS: dict[str, str] = {
     "calibration": "path of the file that describes the cameras",
     "calibration_format": "which program's format it has",
     "calibration_unit": "unit of its lengths, as it says or as the bodies seen tell",
-    "calibration_up_source": "how the upward direction is known: `file` or `bodies`",
+    "calibration_up_source": "how the upward direction is known: `file`, `bodies` or `cameras`",
     "calibration_reading": "how its numbers had to be read to agree with what the cameras saw",
     "calibration_px": "how well the cameras agree on where the body is, median (px)",
     "calibration_unchecked": "cameras that saw too little for this to be known of them",

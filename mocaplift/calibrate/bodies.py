@@ -141,6 +141,12 @@ def _checked_scale(size: float, calibration: Calibration, notes: list[str]) -> t
     return 1 / size, "m, corrected by the person's size"
 
 
+def keeps_unit(points: Float[np.ndarray, "F J 3"], calibration: Calibration) -> bool:
+    """Return whether the body is of human size in the unit that the file states, if it states one."""
+    metres = metres_per_length(points)
+    return calibration.unit is None or metres is None or SMALLEST_PERSON <= 1 / metres <= LARGEST_PERSON
+
+
 def metres_per_length(points: Float[np.ndarray, "F J 3"], stature: float | None = None) -> float | None:
     """Return what makes limbs of these joints as long as a person's; None where too few were seen.
 

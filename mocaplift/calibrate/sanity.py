@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mocaplift.calibrate import Calibration
-from mocaplift.calibrate.bodies import JOINTS, stand_up
+from mocaplift.calibrate.bodies import JOINTS, keeps_unit, stand_up
 from mocaplift.calibrate.readings import orders, readings
 from mocaplift.cameras import cam_points, centre, normalized, triangulate
 from mocaplift.errors import CalibrationError
@@ -230,7 +230,8 @@ def _best(calibration: Calibration, sample: Sample) -> Trial:
     bar = CLEARLY_BETTER * as_is.fit.worst if as_is.fit.is_good else np.inf
     for trial in _best_first([*trials, *exchanged])[:MOST_REFITTED]:
         full = Trial(trial.reading, fitted(trial.fit.cameras, sample))
-        if full.fit.is_good and full.fit.worst <= bar:
+        # A second thing wrong, the unit, would be one guess too many.
+        if full.fit.is_good and full.fit.worst <= bar and keeps_unit(full.fit.points, calibration):
             return full
     if as_is.fit.is_good:
         return as_is

@@ -1,5 +1,6 @@
 """The sanity pass on a synthetic walker: every way of being wrong that it must see through, or refuse."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -247,6 +248,17 @@ class TestReadings:
         assert facts["calibration_reading"] == reading
         assert reading in facts["calibration_notes"][0]
         assert off(found, cameras) < 1e-6
+
+    def test_another_reading_with_another_unit_than_stated_is_one_guess_too_many(self) -> None:
+        cameras = rig()
+        large = [camera.cam_from_world.copy() for camera in cameras]
+        for matrix in large:
+            matrix[:3, 3] *= 1000
+        wrong = [posed(camera, np.linalg.inv(matrix)) for camera, matrix in zip(cameras, large, strict=True)]
+        file = file_of(wrong, unit=None)
+        assert settle_calibration(file, seen(cameras))[1]["calibration_reading"] == "inverse extrinsics"
+        with pytest.raises(CalibrationError, match="do not fit what they saw"):
+            settle_calibration(replace(file, unit="m"), seen(cameras))
 
     def test_a_translation_that_is_the_place(self) -> None:
         cameras = rig()
