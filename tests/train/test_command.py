@@ -13,14 +13,16 @@ from mocaplift.errors import ConfigError
 from mocaplift.lift.point_prior import load_point_prior
 from tests.train.recordings import daz_bvh, write_archives
 
-LONG = {"mpl", "mpl-paper", "direct"}
+LONG = {"mpl", "mpl-paper", "direct", "mvlift"}
+STAGE = {"mvlift": ["--stage", "4"]}
 WITHOUT_RECORDINGS = {"mesh"}
 
 
 def line(stage: str, folder: Path) -> list[str]:
     """Return the least that a stage must be told."""
     recordings = [] if stage in WITHOUT_RECORDINGS else [str(folder / "cmu")]
-    return [stage, *recordings, *(["--work", str(folder / "work")] if stage in LONG else [])]
+    work = ["--work", str(folder / "work")] if stage in LONG else []
+    return [stage, *recordings, *work, *STAGE.get(stage, [])]
 
 
 @pytest.mark.parametrize("stage", sorted(train.commands))
