@@ -31,6 +31,8 @@ _LIMBS: dict[str, tuple[str, ...]] = {
 }
 _PELVIS = ("hips", "pelvis", "hip")
 _NECK, _HEAD = re.compile(r"(?:lower|upper)?neck\d*"), ("head",)
+# Of a word that this share of all names begins with, nothing can be told.
+MOST_OF_ALL = 0.8
 # Without these a body cannot be told.
 NEEDED = tuple(
     f"{side}_{joint}" for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist") for side in SIDES
@@ -46,6 +48,7 @@ def match_joints(names: Sequence[str], parents: Sequence[int]) -> dict[str, int]
     known = _by_template(names)
     if known is not None:
         return known
+    names = _without_actor(names)
     parts = [_part(name) for name in names]
     found: dict[str, int] = {}
     for side in SIDES:
@@ -74,6 +77,15 @@ def _by_template(names: Sequence[str]) -> dict[str, int] | None:
         if len(pairs) == len(found) > len(NEEDED):
             return {joint: found[joint] for joint in SMPL24.joints if joint in found}
     return None
+
+
+def _without_actor(names: Sequence[str]) -> list[str]:
+    """Return the names without the word before the first mark that nearly all of them begin with: Neo_LeftLeg."""
+    words = [name.partition("_")[0] for name in names]
+    usual = max(words, key=words.count)
+    if words.count(usual) < MOST_OF_ALL * len(names):
+        return list(names)
+    return [name.removeprefix(f"{usual}_") for name in names]
 
 
 def _part(name: str) -> tuple[str | None, str]:

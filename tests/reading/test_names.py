@@ -56,6 +56,8 @@ def test_common_namings_are_known(naming):
     found = match_joints(names, PARENTS)
     assert missing_joints(found) == []
     assert {joint: names[found[joint]] for joint in PARTS} == dict(zip(PARTS, names, strict=True))
+    if naming != "Mixamo":
+        assert match_joints([f"Neo_{name}" for name in names], PARENTS) == found
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
