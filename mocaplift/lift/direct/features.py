@@ -70,7 +70,7 @@ def features(
     shares = np.full(len(BODY21), REST_WEIGHT)
     shares[BODY21.index(*TORSO)] = 1.0
     weight = weight * shares
-    axes = _looking_at((direction * weight[..., None]).sum(axis=(-3, -2)))
+    axes = looking_at((direction * weight[..., None]).sum(axis=(-3, -2)))
     local = direction @ np.swapaxes(axes, -1, -2)[..., None, :, :]
     plane = local[..., :2] / np.maximum(local[..., 2:], NEAREST_DEPTH)
     plane = np.clip(np.where(seen[..., None], plane, 0.0), -FARTHEST_PLANE, FARTHEST_PLANE)
@@ -125,7 +125,7 @@ def mirrored(told: Float[np.ndarray, "*lead T F"]) -> Float[np.ndarray, "*lead T
     return np.concatenate([joints.reshape(*told.shape[:-1], -1), frame], axis=-1)
 
 
-def _looking_at(ahead: Float[np.ndarray, "*lead 3"]) -> Float[np.ndarray, "*lead 3 3"]:
+def looking_at(ahead: Float[np.ndarray, "*lead 3"]) -> Float[np.ndarray, "*lead 3 3"]:
     """Return right, down and ahead of an upright camera that looks that way; anywhere if there is no way."""
     length = np.linalg.norm(ahead, axis=-1, keepdims=True)
     ahead = np.where(length > 0, ahead / np.maximum(length, 1e-12), [0.0, 0.0, -1.0])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from mocaplift.lift.direct.features import looking_at
 from mocaplift.lift.mvlift.figure import Figure
 
 # Spread of joints about the root and of the root about the middle of the ring in pictures (m); of 20 000 windows.
@@ -85,7 +86,7 @@ def observed(
     shares = np.full(len(figure.layout), REST_WEIGHT)
     shares[figure.layout.index(*figure.root)] = 1.0
     weight = weight * shares
-    axes = _looking_at((direction * weight[..., None]).sum(axis=(-3, -2)))
+    axes = looking_at((direction * weight[..., None]).sum(axis=(-3, -2)))
     local = direction @ np.swapaxes(axes, -1, -2)[..., None, :, :]
     plane = np.where(seen[..., None], local[..., :2] / np.maximum(local[..., 2:], NEAREST_DEPTH), 0.0)
     plane = np.clip(plane, -FARTHEST_PLANE, FARTHEST_PLANE)
@@ -137,16 +138,6 @@ def _told_camera(
     ahead = axes[..., 2, :]
     told = (np.log(distance / USUAL_DISTANCE), ahead[..., 1], np.hypot(ahead[..., 0], ahead[..., 2]))
     return [np.broadcast_to(each[..., None], shape) for each in told]
-
-
-def _looking_at(ahead: Float[np.ndarray, "*lead 3"]) -> Float[np.ndarray, "*lead 3 3"]:
-    """Return right, down and ahead of an upright camera that looks that way; along -Z if there is no way."""
-    length = np.linalg.norm(ahead, axis=-1, keepdims=True)
-    ahead = np.where(length > 0, ahead / np.maximum(length, 1e-12), [0.0, 0.0, -1.0])
-    right = np.stack([-ahead[..., 2], np.zeros(ahead.shape[:-1]), ahead[..., 0]], axis=-1)
-    level = np.linalg.norm(right, axis=-1, keepdims=True)
-    right = np.where(level > 1e-6, right / np.maximum(level, 1e-12), [1.0, 0.0, 0.0])
-    return np.stack([right, np.cross(ahead, right), ahead], axis=-2)
 
 
 def _shown_scale(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from mocaplift.lift.direct.features import looking_at
 from mocaplift.lift.point_prior import about_vertical
 
 # Cameras that exist not stand this far away (m), however far the real one is: nobody walks out of their pictures.
@@ -48,8 +49,7 @@ class Ring:
         centres, turned = [np.zeros_like(middle)], [axes]
         for azimuth in azimuths:
             towards = level @ about_vertical(np.asarray(azimuth)).T
-            right = np.stack([-towards[..., 2], np.zeros(towards.shape[:-1]), towards[..., 0]], axis=-1)
-            turned.append(np.stack([right, np.cross(towards, right), towards], axis=-2))
+            turned.append(looking_at(towards))
             centres.append(middle - radius * towards)
         others = np.full((*distance.shape, len(azimuths)), radius)
         return cls(
