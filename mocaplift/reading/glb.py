@@ -178,10 +178,15 @@ class _Numbers:
         self._binary = binary
 
     def count(self, number: Any) -> int:
+        """Return how many rows an array is said to have."""
         return _whole(_at(self._accessors, number, "accessor"), "count")
 
     def array(self, number: Any) -> np.ndarray:
-        """Return an array of floats [count, width], as it lies in the file."""
+        """Return an array of floats [count, width], as it lies in the file.
+
+        Raises:
+            InvalidData: it lies elsewhere, holds other numbers than floats, or some that are not finite.
+        """
         accessor = _at(self._accessors, number, "accessor")
         width = _WIDTHS.get(str(accessor.get("type")))
         if accessor.get("componentType") != _FLOAT or width is None or "sparse" in accessor:

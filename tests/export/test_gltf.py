@@ -54,8 +54,9 @@ def opened(tmp_path_factory):
     """Return every case: the rig, and what pygltflib sees in its file."""
     folder, found = tmp_path_factory.mktemp("glb"), {}
     for case, options in CASES.items():
-        export(walk(), folder / f"{case}.glb", options)
-        found[case] = rig(walk(), options), seen(folder / f"{case}.glb")
+        path = (folder / case).with_suffix(".glb")
+        export(walk(), path, options)
+        found[case] = rig(walk(), options), seen(path)
     return found
 
 

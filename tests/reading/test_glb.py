@@ -259,7 +259,7 @@ FUZZ = settings(
 )
 
 
-def _whole_or_refused(folder, content: bytes) -> None:
+def check_whole_or_refused(folder, content: bytes) -> None:
     try:
         found = _read(folder, content)
     except InvalidData:
@@ -289,7 +289,7 @@ def test_any_change_of_the_description_gives_a_motion_or_a_clear_error(tmp_path,
             del table[step]
         if not document:
             break
-    _whole_or_refused(tmp_path, _packed(document, binary))
+    check_whole_or_refused(tmp_path, _packed(document, binary))
 
 
 @FUZZ
@@ -298,4 +298,4 @@ def test_any_change_of_the_bytes_gives_a_motion_or_a_clear_error(tmp_path, data)
     content = bytearray(_packed(*data.draw(st.sampled_from([OURS, FOREIGN]))))
     for _ in range(data.draw(st.integers(0, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    _whole_or_refused(tmp_path, bytes(content[: data.draw(st.integers(0, len(content)))]))
+    check_whole_or_refused(tmp_path, bytes(content[: data.draw(st.integers(0, len(content)))]))
