@@ -26,6 +26,12 @@ def _landmarks() -> Lifter:
     return landmarks.lift
 
 
+def _direct() -> Lifter:
+    from mocaplift.lift.direct import lifter
+
+    return lifter.lift
+
+
 def _dlt() -> Lifter:
     from mocaplift.lift import dlt
 
@@ -47,6 +53,7 @@ def _mpl() -> Lifter:
 LIFTERS: dict[str, Callable[[], Lifter]] = {
     "smplify": _smplify,
     "landmarks": _landmarks,
+    "direct": _direct,
     "dlt": _dlt,
     "triangulate": _triangulate,
     "mpl": _mpl,

@@ -28,9 +28,9 @@ KIND = "direct"
 FEWEST_POINTS = 5  # a frame with fewer seen keypoints says nothing about the pose
 LONGEST_GUESS = 1.0  # s; the network was taught to see through shorter holes
 MOST_TURNS = 2  # of a fast clip: errors of frames that follow each other closely are the same
-PATH_SIGMA = (
-    0.09  # m, error of the hips' path on held-out motions; the network tells that of the joints about them
-)
+# Error of the hips' path on held-out motions (m); the network tells that of the joints about them.
+PATH_SIGMA = 0.09
+UNSEEN_SIGMA = 0.3  # m, of a joint that is not seen
 _MIRROR = list(BODY21.mirror)
 
 
@@ -68,7 +68,7 @@ def lift(
     frames = np.arange(len(xyz))
     known = np.flatnonzero(_near(usable, LONGEST_GUESS * keypoints.fps / 2))
     xyz = _interpolated(frames, known, xyz[known]) + centre(camera)
-    sigma = np.hypot(_interpolated(frames, known, sigma[known]), PATH_SIGMA)
+    sigma = np.hypot(_interpolated(frames, known, sigma[known]), np.where(seen, PATH_SIGMA, UNSEEN_SIGMA))
     return Motion3D(xyz=xyz, sigma=sigma, layout=BODY21, fps=keypoints.fps)
 
 
