@@ -254,15 +254,19 @@ def speed(video: Path | None, views: int, lifters: tuple[str, ...], json_path: P
     help="How long the motion that is made up is.  [default 10000]",
 )
 @click.option(
-    "--preset", default="standard", metavar="NAME", help="What it is written for.  [default standard]"
+    "--preset",
+    "presets",
+    multiple=True,
+    default=("standard",),
+    metavar="NAME",
+    help="What it is written for; may be repeated.  [default standard]",
 )
 @_json
-def export_(frames: int, preset: str, json_path: Path | None) -> None:
-    """Measure how long writing each format takes, and its peak memory."""
+def export_(frames: int, presets: tuple[str, ...], json_path: Path | None) -> None:
+    """Measure how long a whole call takes that writes a motion in each format, and its peak memory."""
     from mocaplift.evaluate.export_speed import export_speed
 
-    arguments = ("--preset", preset)
-    _show(lambda progress: export_speed(frames, arguments=arguments, progress=progress), json_path)
+    _show(lambda progress: export_speed(frames, presets=presets, progress=progress), json_path)
 
 
 def _show(measure: Callable[[Callable[[int, int], None]], Sequence[Any]], json_path: Path | None) -> None:

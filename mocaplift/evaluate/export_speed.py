@@ -32,17 +32,17 @@ _LAST_CHARACTERS = 300
 def export_speed(
     frames: int,
     *,
+    presets: Sequence[str] = ("standard",),
     formats: Sequence[str] | None = None,
-    arguments: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
-    """Return the seconds of a whole call for each format, the start of Python included, and its peak memory.
+    """Return what a call costs for each format: seconds with the start of Python, peak memory, size of the file.
 
     Args:
         frames: how long the motion is.
+        presets: for what it is written; each has its column.
         formats: suffixes in `EXPORTERS`; None: all.
-        arguments: further arguments of the command line, such as `--preset unreal`.
-        progress: told (formats done, all formats).
+        progress: told (calls done, all calls).
 
     Raises:
         ConfigError: an unknown format.
@@ -52,29 +52,32 @@ def export_speed(
     names = tuple(EXPORTERS if formats is None else formats)
     if unknown := sorted(set(names) - set(EXPORTERS)):
         raise ConfigError(f"unknown format {unknown[0]!r}; known: {', '.join(EXPORTERS)}")
+    calls = [(suffix, preset) for suffix in names for preset in presets]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="mocaplift-export-") as folder:
         motion = Path(folder) / "motion.npz"
         motion.write_bytes(store.encode(made_motion(frames)))
-        for done, suffix in enumerate(names, start=1):
-            out = Path(folder) / f"out{suffix}"
-            line = [sys.executable, "-m", "mocaplift", "export", str(motion), "-o", str(out), *arguments]
-            run = measured(line)
-            if run.code != 0:
-                said = run.output.strip()[-_LAST_CHARACTERS:]
-                raise InvalidData(f"writing {suffix} ended with exit code {run.code}: {said}")
-            figures = {
-                "seconds_whole": (run.seconds, "s"),
-                "peak_memory": (run.peak_bytes / MB, "MB"),
-                "file_size": (out.stat().st_size / MB, "MB"),
-            }
-            rows += [
-                Row("export", "made motion", 1, suffix, metric, value, unit, frames)
-                for metric, (value, unit) in figures.items()
-            ]
+        for done, (suffix, preset) in enumerate(calls, start=1):
+            out = Path(folder) / f"{preset}{suffix}"
+            for metric, (value, unit) in _figures(motion, out, preset).items():
+                rows.append(Row("export", "made motion", 1, preset, f"{metric}{suffix}", value, unit, frames))
             if progress is not None:
-                progress(done, len(names))
+                progress(done, len(calls))
     return rows
+
+
+def _figures(motion: Path, out: Path, preset: str) -> dict[str, tuple[float, str]]:
+    """Return what one call costs, each figure with its unit."""
+    line = [sys.executable, "-m", "mocaplift", "export", str(motion), "-o", str(out), "--preset", preset]
+    run = measured(line)
+    if run.code != 0:
+        said = run.output.strip()[-_LAST_CHARACTERS:]
+        raise InvalidData(f"writing {out.name} ended with exit code {run.code}: {said}")
+    return {
+        "seconds": (run.seconds, "s"),
+        "memory": (run.peak_bytes / MB, "MB"),
+        "size": (out.stat().st_size / MB, "MB"),
+    }
 
 
 def made_motion(frames: int) -> SkeletonMotion:

@@ -24,27 +24,45 @@ def test_each_format_has_its_time_its_memory_and_its_size(tmp_path: Path, monkey
 
     monkeypatch.setattr(export_speed, "measured", measured)
     out = tmp_path / "rows.json"
-    line = ["evaluate", "export", "--frames", "5", "--preset", "unreal", "--json", str(out)]
+    line = [
+        "evaluate",
+        "export",
+        "--frames",
+        "5",
+        "--preset",
+        "unreal",
+        "--preset",
+        "unity",
+        "--json",
+        str(out),
+    ]
     done = CliRunner().invoke(cli, line, prog_name="mocaplift")
     assert done.exit_code == 0, done.output
     rows = json.loads(out.read_text())
-    assert {row["lifter"] for row in rows} == set(EXPORTERS) and {row["frames"] for row in rows} == {5}
-    found = {row["metric"]: (row["value"], row["unit"]) for row in rows if row["lifter"] == ".fbx"}
-    assert found == {"seconds_whole": (1.5, "s"), "peak_memory": (120, "MB"), "file_size": (2, "MB")}
-    assert all(command[-2:] == ["--preset", "unreal"] for command in calls)
+    assert {row["lifter"] for row in rows} == {"unreal", "unity"} and {row["frames"] for row in rows} == {5}
+    assert {row["metric"] for row in rows} == {f"{kind}{suffix}" for kind in ("seconds", "memory", "size")
+                                               for suffix in EXPORTERS}  # fmt: skip
+    found = {row["metric"]: (row["value"], row["unit"]) for row in rows if row["lifter"] == "unity"}
+    assert (found["seconds.fbx"], found["memory.fbx"], found["size.fbx"]) == (
+        (1.5, "s"),
+        (120, "MB"),
+        (2, "MB"),
+    )
+    assert [command[-1] for command in calls] == ["unreal", "unity"] * len(EXPORTERS)
+    assert "seconds.bvh" in done.output
 
 
 def test_it_writes_the_files_that_it_measures():
     rows = export_speed.export_speed(20, formats=[".bvh"])
     value = {row.metric: row.value for row in rows}
-    assert 0 < value["seconds_whole"] < 60 and value["peak_memory"] > 20 and value["file_size"] > 0.005
+    assert 0 < value["seconds.bvh"] < 60 and value["memory.bvh"] > 20 and value["size.bvh"] > 0.005
 
 
 def test_what_fails_is_said():
     with pytest.raises(ConfigError, match=r"unknown format '\.dae'; known: \.bvh"):
         export_speed.export_speed(5, formats=[".dae"])
-    with pytest.raises(InvalidData, match=r"writing \.bvh ended with exit code 2: .*'nowhere'"):
-        export_speed.export_speed(5, formats=[".bvh"], arguments=["--preset", "nowhere"])
+    with pytest.raises(InvalidData, match=r"writing nowhere\.bvh ended with exit code 2: .*'nowhere'"):
+        export_speed.export_speed(5, formats=[".bvh"], presets=["nowhere"])
 
 
 def test_the_motion_moves_every_joint():
