@@ -24,6 +24,7 @@ KIND = "mvlift"
 # Numbers that tell the step to the network, and the lowest and highest of their frequencies (1 / schedule).
 NUM_STEP = 64
 STEP_FREQUENCIES = (1.0, 1000.0)
+MOST_STEPS = 10_000  # of a schedule
 # No size is larger: what a file says of itself must not make us count for hours.
 LARGEST_SIZE = 1024
 
@@ -104,12 +105,12 @@ class Denoiser:
         try:
             config, figure = DenoiserConfig(**header["network"]), Figure.of_header(header["figure"])
             steps = header["steps"]
-            if type(steps) is not int or not 1 <= steps <= 10_000:
-                raise ConfigError(f"a schedule of {steps!r} steps")
         except (KeyError, TypeError, ConfigError, InvalidData) as error:
             raise WeightsError(
                 f"the MVLift weights do not say what network they are for ({error})"
             ) from error
+        if type(steps) is not int or not 1 <= steps <= MOST_STEPS:
+            raise WeightsError(f"the MVLift weights are of a schedule of {steps!r} steps")
         for name, shape in expected_shapes(config, figure).items():
             if name not in arrays or arrays[name].shape != shape:
                 found = arrays[name].shape if name in arrays else "nothing"
