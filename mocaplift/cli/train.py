@@ -168,8 +168,8 @@ def mpl_paper(cmu: Path, work: Path, calib: Path | None, settings: tuple[str, ..
     "--stage",
     type=click.Choice(["1", "2", "3", "4"]),
     required=True,
-    help="What to do: 1 trains a network of one view and its lines, from pictures alone; 2 makes other views of the "
-    "pictures with it; 3 fits bodies to them; 4 trains the network that lifts, from motions or those bodies.",
+    help="What to do: 1 trains a network of one view and its lines, from pictures alone; 2 makes other views of "
+    "the pictures with it; 3 fits bodies to them; 4 trains the network that lifts, from motions or those bodies.",
 )
 @click.option(
     "--work",
