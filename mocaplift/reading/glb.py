@@ -214,7 +214,7 @@ def _tracks(document: dict[str, Any], numbers: _Numbers, num_nodes: int) -> dict
     keys = 0
     for channel in _list(animations[0], "channels"):
         target = channel.get("target")
-        if not isinstance(target, dict) or target.get("path") not in _PATHS:
+        if not isinstance(target, dict) or _text(target.get("path")) not in _PATHS:
             continue
         node, path = target.get("node"), target["path"]
         if type(node) is not int or not 0 <= node < num_nodes or (node, path) in tracks:
@@ -238,7 +238,7 @@ def _tracks(document: dict[str, Any], numbers: _Numbers, num_nodes: int) -> dict
     return tracks
 
 
-def _moments(rows: Float[np.ndarray, "K 1"]) -> Float[np.ndarray, "K"]:
+def _moments(rows: Float[np.ndarray, "K C"]) -> Float[np.ndarray, "K"]:
     """Return the times of keys in seconds."""
     if rows.shape[1] != 1 or (np.diff(rows[:, 0]) <= 0).any():
         raise InvalidData("its keys do not follow each other in time")
@@ -258,10 +258,9 @@ def _bones(
                 raise InvalidData(f"node {child} hangs below two others")
             above[child] = number
     skins = _list(document, "skins")
-    listed = skins[0].get("joints", []) if skins else []
-    wanted = {each for each in listed if type(each) is int and 0 <= each < len(nodes)} | {
-        node for node, _ in tracks
-    }
+    listed = skins[0].get("joints") if skins else None
+    skinned = {each for each in listed if type(each) is int} if isinstance(listed, list) else set()
+    wanted = skinned & set(range(len(nodes))) | {node for node, _ in tracks}
     order: list[int] = []
     placed: dict[int, int] = {}
     for number in sorted(wanted):

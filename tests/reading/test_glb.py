@@ -192,6 +192,8 @@ CHANGES = {
     "a scaled bone": (("nodes", 0, "scale"), [2, 2, 2], "'leg' is scaled"),
     "curves": (("animations", 0, "samplers", 0, "interpolation"), "CUBICSPLINE", "CUBICSPLINE"),
     "keys that are no turns": (("animations", 0, "channels", 0, "target", "path"), "translation", "translation"),
+    "a path that is a list": (("animations", 0, "channels", 0, "target", "path"), ["rotation"], "moves no bone"),
+    "turns as moments": (("animations", 0, "samplers", 0, "input"), 1, "do not follow"),
     "whole numbers as keys": (("accessors", 1, "componentType"), 5123, "no plain floats"),
     "no animation": (("animations",), [], "no animation"),
     "no motion": (("animations", 0, "channels"), [], "moves no bone"),
@@ -215,6 +217,12 @@ def test_what_cannot_be_is_told(tmp_path, name):
     table[way[-1]] = value
     with pytest.raises(InvalidData, match=message):
         _read(tmp_path, _packed(document, binary))
+
+
+def test_a_skin_that_lists_no_joints_leaves_those_that_move(tmp_path):
+    document, binary = _foreign()
+    document["skins"][0]["joints"] = None
+    assert _read(tmp_path, _packed(document, binary)).names == ("hip",)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +261,7 @@ ANYTHING = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4), st.sampled_from([10**9, 2**63]),
     st.lists(st.integers(-2, 30), max_size=5), st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
 )  # fmt: skip
-OURS, FOREIGN = _unpacked(_small()), _foreign()
+FILES = {"ours": _unpacked(_small()), "foreign": _foreign()}
 FUZZ = settings(
     max_examples=100, deadline=10_000, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -270,7 +278,7 @@ def check_whole_or_refused(folder, content: bytes) -> None:
 @FUZZ
 @given(data=st.data())
 def test_any_change_of_the_description_gives_a_motion_or_a_clear_error(tmp_path, data):
-    document, binary = copy.deepcopy(data.draw(st.sampled_from([OURS, FOREIGN])))
+    document, binary = copy.deepcopy(FILES[data.draw(st.sampled_from(sorted(FILES)))])
     for _ in range(data.draw(st.integers(1, 4))):
         table: Any = document
         while True:
@@ -295,7 +303,7 @@ def test_any_change_of_the_description_gives_a_motion_or_a_clear_error(tmp_path,
 @FUZZ
 @given(data=st.data())
 def test_any_change_of_the_bytes_gives_a_motion_or_a_clear_error(tmp_path, data):
-    content = bytearray(_packed(*data.draw(st.sampled_from([OURS, FOREIGN]))))
+    content = bytearray(_packed(*FILES[data.draw(st.sampled_from(sorted(FILES)))]))
     for _ in range(data.draw(st.integers(0, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     check_whole_or_refused(tmp_path, bytes(content[: data.draw(st.integers(0, len(content)))]))
