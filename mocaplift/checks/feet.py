@@ -14,7 +14,7 @@ from mocaplift.rotations import rotate
 
 _OTHER = {"left": "right", "right": "left"}
 # Joints lie inside the body: at y = 0 the skin is in the floor already. Lower than this (m) is seen at once.
-DEEPEST_JOINT = -0.01
+DEEPEST_JOINT = -0.005
 # An ankle joint stands 7 to 9 cm above the sole.
 LOWEST_ANKLE = 0.03
 # Feet that never come nearer to the floor than this (m) above where they stand float.

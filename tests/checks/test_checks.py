@@ -144,6 +144,9 @@ class TestFeet:
         assert 50 <= first <= 52 and 68 <= last <= 70
         assert 50 <= found["floor"].worst <= 70 and found["floor"].size < 0.03
 
+    def test_four_centimetres_are_enough(self, walk):
+        assert set(problems(recorded(moved(walk, np.array([0, -0.04, 0]))))) == {"floor"}
+
     def test_a_floating_body_is_found(self, walk):
         found = problems(recorded(moved(walk, np.array([0, 0.12, 0]))))
         assert set(found) == {"floor"} and "they stay 13 cm above" in found["floor"].message
@@ -165,6 +168,12 @@ class TestMovement:
         assert abs(first - fps) < fps / 3 and abs(last - 3 * fps) < fps / 3
         assert "Left" in found["jitter"].message and "Right" not in found["jitter"].message
         assert 0.002 < found["jitter"].size < 0.03
+
+    def test_shaking_that_was_resampled_is_found(self, tmp_path):
+        noise = np.radians(2.0) * np.random.default_rng(3).standard_normal((120, 3))
+        shaken = turned(walker(120, fps=30).motion, "right_shoulder", noise, slice(None))
+        export(shaken, tmp_path / "a.glb", ExportOptions(fps="120"))
+        assert "Right" in problems(read_recording(tmp_path / "a.glb"))["jitter"].message
 
     def test_noise_too_small_to_see_is_left_alone(self, walk):
         noise = np.radians(0.03) * np.random.default_rng(3).standard_normal((120, 3))
