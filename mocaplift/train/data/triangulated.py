@@ -68,7 +68,7 @@ def make_shards(
 def make_shard(sampler: Sampler, seed: int, number: int) -> dict[str, np.ndarray]:
     """Return a shard: the sampler's arrays, and `xyz` [N T 21 3] and `covariance` [N T 21 3 3] triangulated.
 
-    The rays are those that were triangulated, their clocks' offsets taken out.
+    The rays are those that were triangulated, their clocks' offsets taken out; so are the errors.
     """
     rng = np.random.default_rng((seed, number))
     views = int(rng.choice(list(VIEW_CHANCES), p=list(VIEW_CHANCES.values())))
@@ -76,6 +76,10 @@ def make_shard(sampler: Sampler, seed: int, number: int) -> dict[str, np.ndarray
     prior = load_point_prior()
     found = [triangulate(rays_of(drawn, window), prior, FPS) for window in range(PER_SHARD)]
     drawn["rays"] = np.stack([each.rays.direction for each in found])
+    missed = [
+        each.rays.misses(truth) for each, truth in zip(found, drawn["truth"].astype(float), strict=True)
+    ]
+    drawn["error"] = np.where(drawn["conf"] > 0, np.linalg.norm(missed, axis=-1), 0.0)
     drawn["xyz"] = np.stack([each.xyz for each in found])
     drawn["covariance"] = np.stack([each.covariance for each in found])
     return {name: drawn[name].astype(np.float32) for name in ARRAYS}
