@@ -31,9 +31,9 @@ Join = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How views are sampled."""
+    """How views are sampled: more steps gain nothing on held-out windows, nor does noise drawn anew."""
 
-    steps: int = 8
+    steps: int = 4
     churn: float = 0.0
 
 
