@@ -100,15 +100,15 @@ def save(value: Value | tuple[Value, ...], path: Path) -> None:
     write_whole(path, encode(value))
 
 
-def load(path: Path) -> Any:
+def load(path: Path | str) -> Any:
     """Return the value, or the tuple of values, in a file that `save` wrote.
 
     Raises:
         InvalidData: there is no such file, it is damaged, or holds values that do not fit together.
     """
-    if not path.is_file():
+    if not Path(path).is_file():
         raise InvalidData(f"{path}: no such file")
-    return decode(path)
+    return decode(Path(path))
 
 
 def _to_tree(value: Any, arrays: dict[str, np.ndarray]) -> Any:

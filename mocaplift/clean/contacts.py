@@ -35,6 +35,10 @@ SHORTEST_STANCE = 0.10  # s
 # slower than SPEED_OFF for 2 * 0.40 / 9.81 = 0.08 s.
 SHORTEST_STANCE_UP = 0.20  # s
 SHORTEST_FLIGHT = 0.06  # s
+# Nobody lifts a foot and puts it back on the same place as quickly as this: a swing lasts 0.3 s and more. What
+# looks like it is the detector's toe that jumps while the heel lifts.
+SHORTEST_SWING = 0.15  # s
+SAME_PLACE = 0.08  # m
 # A keypoint less sure than this has no vote (of 1).
 LEAST_CONFIDENCE = 0.2
 
@@ -67,7 +71,8 @@ def find_contacts(
         with np.errstate(invalid="ignore"):
             is_down = ~(height - points[:, _toe_of(name), 1] >= HEEL_RISE)
             low = (is_down & (height - around < limit), is_down & (height - now < limit))
-        contacts[:, column] = _planted(speed[:, column], height, low, keypoints.fps)
+        planted = _planted(speed[:, column], height, low, keypoints.fps)
+        contacts[:, column] = _bridged(planted, points[:, column], keypoints.fps)
     return contacts
 
 
@@ -156,6 +161,21 @@ def _planted(
             for start, stop in runs(stays):
                 planted[start:stop] |= stop - start >= min(shortest * fps - 0.5, len(speed))
     return planted
+
+
+def _bridged(
+    planted: Bool[np.ndarray, "T"], place: Float[np.ndarray, "T 3"], fps: float
+) -> Bool[np.ndarray, "T"]:
+    """Return the stances of one point with those joined that are one: shortly after each other, at one place."""
+    out = planted.copy()
+    for first, end in runs(~planted):
+        if first == 0 or end == len(planted) or end - first >= SHORTEST_SWING * fps:
+            continue
+        before, after = place[first - 1], place[end]
+        between = place[first - 1 : end + 1]
+        is_low = (between[:, 1] < min(before[1], after[1]) + STANCE_RISE).all()
+        out[first:end] = is_low and np.linalg.norm(after - before) < SAME_PLACE
+    return out
 
 
 def _without_short_gaps(flags: Bool[np.ndarray, "T"], frames: float) -> Bool[np.ndarray, "T"]:

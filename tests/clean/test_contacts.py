@@ -140,6 +140,17 @@ def test_a_short_touch_is_no_stance():
     assert SHORTEST_STANCE * 30 == 3
 
 
+@pytest.mark.parametrize(("aside", "is_one"), [(0.05, True), (0.25, False)])
+def test_a_toe_that_jumps_for_a_moment_and_stays_has_not_stepped(aside: float, is_one: bool) -> None:
+    """While a heel lifts a detector's toe may jump by centimetres within 0.1 s; a step is longer."""
+    xyz = _standing(60)
+    foot = BODY21.index("left_heel", "left_big_toe")
+    xyz[:, foot, 2] += aside * np.clip((np.arange(60) - 30) / 3, 0, 1)[:, None]
+    planted = find_contacts(_points(xyz))[:, CONTACT_POINTS.index("left_big_toe")]
+    assert planted[:29].all() and planted[35:].all()
+    assert planted.all() == is_one
+
+
 def _camera() -> Camera:
     view = look_at(np.array([4.0, 1.5, 1.0]), np.array([0.0, 0.9, 1.0]))
     return Camera("side", intrinsics_from_fov(60.0, (1280, 720)), np.zeros(5), view, (1280, 720))
