@@ -40,8 +40,10 @@ ANNEALING = (0.10, 0.03)
 EARLY_STEPS = 4
 STEPS = 10
 SETTLE_STEPS = 6
-# Weight (1/m^2) of the mean of several solved hypotheses when it is solved again (sigma 0.1 m, half weight).
-CONSENSUS_WEIGHT = 0.5 / 0.1**2
+# Expected error (m) of a solved hypothesis, beside which points as they were lifted count by their own.
+SOLVED_SIGMA = 0.1
+# Weight (1/m^2) of the mean of several hypotheses when it is solved again.
+CONSENSUS_WEIGHT = 1 / SOLVED_SIGMA**2
 # Windows of a long clip that determine the shape of the body; the others take it over.
 SHAPE_WINDOWS = 3
 FIXED = 1e6  # precision of a shape that is known
@@ -62,7 +64,7 @@ def _single_threaded(function: Function) -> Function:
 
 # Several cameras see depth: detections count in full, and how people usually move about the room says nothing.
 # Measured on the development set (two and four views).
-SEVERAL_VIEWS = Strengths(pixel=1.0, drift=5.0)
+SEVERAL_VIEWS = Strengths(pixel=1.0, drift=5.0, lift=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +135,8 @@ def fit_skeleton(
     fps, frames = starts[0].fps, len(starts[0].xyz)
     stride = max(1, round(fps / COARSE_FPS))
     kept = np.arange(0, frames, stride)
-    hypotheses = [filled(start)[kept] for start in starts]
-    hips = np.median([_hips(points) for points in hypotheses], axis=0)
+    hypotheses = [Target(filled(start)[kept], 1 / start.sigma[kept] ** 2) for start in starts]
+    hips = np.median([_hips(each.xyz) for each in hypotheses], axis=0)
     coarse = Problem(
         tree=Tree(fitter.body),
         prior=fitter.prior,
@@ -241,19 +243,36 @@ def _part(view: Keypoints2D, kept: np.ndarray) -> Keypoints2D:
     return replace(view, xy=view.xy[kept], conf=view.conf[kept], landmarks=None)
 
 
-def _solve_window(
-    clip: Problem, hypotheses: Sequence[Float[np.ndarray, "T 21 3"]], span: slice, shape: np.ndarray
-) -> Pose:
+def _solve_window(clip: Problem, hypotheses: Sequence[Target], span: slice, shape: np.ndarray) -> Pose:
     """Return the fitted pose of one window: each hypothesis solved, their mean solved again."""
     problem = replace(clip, observations=tuple(each.part(span) for each in clip.observations))
+    lifted = [Target(each.xyz[span], each.weight[span]) for each in hypotheses]
     # The hypotheses are independent, and most of a step is products and solves that let other threads run.
-    with ThreadPoolExecutor(max_workers=len(hypotheses)) as pool:
-        solved = list(pool.map(lambda points: _solve_hypothesis(problem, points[span], shape), hypotheses))
+    with ThreadPoolExecutor(max_workers=len(lifted)) as pool:
+        solved = list(pool.map(lambda each: _solve_hypothesis(problem, each, shape), lifted))
     if len(solved) == 1:
         return solved[0]
-    mean_points = np.mean([keypoints_of(pose, problem.tree).xyz for pose in solved], axis=0)
-    target = Target(xyz=mean_points, weight=np.full(mean_points.shape[:2], CONSENSUS_WEIGHT))
+    mean = _consensus([keypoints_of(pose, problem.tree).xyz for pose in solved], lifted)
+    target = Target(xyz=mean, weight=np.full(mean.shape[:2], CONSENSUS_WEIGHT))
     return solve(replace(problem, target=target), _mean_pose(solved), steps=STEPS).pose
+
+
+def _consensus(
+    solved: Sequence[Float[np.ndarray, "T 21 3"]], lifted: Sequence[Target]
+) -> Float[np.ndarray, "T 21 3"]:
+    """Return the mean of solved and lifted points, weighted by their expected errors.
+
+    A trained lifter knows the path of the hips better than any solve from it (measured): the solve explains the
+    detections' errors by steps towards the camera and away from it.
+    """
+    weights = [np.full(points.shape[:2], 1 / SOLVED_SIGMA**2) for points in solved]
+    weights += [each.weight for each in lifted]
+    points = [*solved, *(each.xyz for each in lifted)]
+    total = np.sum(weights, axis=0)[..., None]
+    mean: Float[np.ndarray, "T 21 3"] = (
+        sum(w[..., None] * x for w, x in zip(weights, points, strict=True)) / total
+    )
+    return mean
 
 
 def _mean_pose(poses: Sequence[Pose]) -> Pose:
@@ -268,9 +287,11 @@ def _mean_pose(poses: Sequence[Pose]) -> Pose:
     )
 
 
-def _solve_hypothesis(problem: Problem, points: Float[np.ndarray, "T 21 3"], shape: np.ndarray) -> Pose:
+def _solve_hypothesis(problem: Problem, lifted: Target, shape: np.ndarray) -> Pose:
     """Return the fitted pose from one start: first as if the detections were blurred, then as they are."""
-    pose = pose_from_points(points, problem.tree, shape)
+    pose = pose_from_points(lifted.xyz, problem.tree, shape)
+    if problem.strengths.lift > 0:
+        problem = replace(problem, target=Target(lifted.xyz, problem.strengths.lift * lifted.weight))
     for least in ANNEALING:
         blurred = tuple(replace(each, least=least) for each in problem.observations)
         pose = solve(replace(problem, observations=blurred), pose, steps=EARLY_STEPS).pose

@@ -35,6 +35,7 @@ class Strengths:
     turn_acceleration: float = 60.0  # rad/s^2, joints' own turns; holds twists that no keypoint shows
     limit: float = 0.1  # rad, how far joints go beyond their limits
     shape: float = 0.1  # per frame: errors of the shape are common to a whole clip
+    lift: float = 0.03  # share of a hypothesis' log likelihood: its errors last for the whole clip
     lift_tail: float = 4.0  # degrees of freedom of a hypothesis
     slip: float = 0.10  # m/s, speed of a planted point
     floor: float = 0.015  # m, height of a planted point over the floor

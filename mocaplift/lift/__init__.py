@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mocaplift.errors import ConfigError
+from mocaplift.layouts import MEDIAPIPE33
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 
 Lifter = Callable[[Sequence[Keypoints2D], Sequence[Camera]], Motion3D]
@@ -60,6 +61,8 @@ LIFTERS: dict[str, Callable[[], Lifter]] = {
 }
 # All that apply, averaged: the default.
 AUTO = "auto"
+# So few views leave a network something to say.
+FEW_VIEWS = 2
 
 
 def load_lifter(name: str) -> Lifter:
@@ -76,9 +79,12 @@ def load_lifter(name: str) -> Lifter:
 def applicable(views: Sequence[Keypoints2D]) -> list[str]:
     """Return the lifters that can work with these views, best first: what `auto` stands for.
 
-    Several views are triangulated: on real detections that measures as well as `mpl`, which is better on rendered
-    ones only (weights/README.md). What other lifters guess of one view is no help there.
+    Several views are triangulated. `mpl` measures better for two views of the embedded detector, whose errors it
+    has learnt, and nowhere else (weights/README.md). What other lifters guess of one view is no help there.
     """
+    if len(views) == FEW_VIEWS and all(view.layout.name == MEDIAPIPE33.name for view in views):
+        return ["mpl"]
     if len(views) > 1:
         return ["triangulate"]
-    return ["smplify", "landmarks"] if any(view.landmarks is not None for view in views) else ["smplify"]
+    has_landmarks = any(view.landmarks is not None for view in views)
+    return ["smplify", "direct", "landmarks"] if has_landmarks else ["smplify", "direct"]

@@ -83,13 +83,29 @@ def test_starts_that_lead_elsewhere_are_met_half_way(one) -> None:
     for joint in (elbow, wrist):
         deep = (xyz[:, joint] - xyz[:, shoulder]) @ away
         xyz[:, joint] -= 2 * np.where(np.abs(deep) < 0.2, 0.2, deep)[:, None] * away
-    other = replace(start, xyz=xyz)
+    # So unsure that what was lifted is where to start from, and no more.
+    start, other = (
+        replace(start, xyz=each, sigma=np.full_like(start.sigma, 10.0)) for each in (start.xyz, xyz)
+    )
     there = fit_skeleton([other], [view], [lens])
     both = fit_skeleton([start, other], [view], [lens])
     between = distance(alone, there).mean()
     assert between > 1e-4
     assert 0 < distance(both, alone).mean() < between
     assert 0 < distance(both, there).mean() < between
+
+
+def test_lifted_points_count_by_what_they_are_worth(one) -> None:
+    """A start half a metre farther away than the keypoints tell: the surer it is, the farther the result."""
+    motion, lens, start, _ = one
+    view, away = seen(motion, lens), lens.cam_from_world[2, :3]
+    farther = start.xyz + 0.5 * away
+    depths = []
+    for sigma in (10.0, 0.1):
+        told = replace(start, xyz=farther, sigma=np.full_like(start.sigma, sigma))
+        found = body_keypoints(fit_skeleton([start, told], [view], [lens])).xyz
+        depths.append((found[:, HIPS] @ away).mean())
+    assert depths[1] > depths[0] + 0.02
 
 
 def test_a_known_height_sets_the_size_and_the_distance() -> None:
