@@ -147,7 +147,7 @@ class TestPlaces:
         assert files(here) == {"room.mp4", "file"}
 
     def test_an_unknown_format(self, here: Path) -> None:
-        check_refused(capture("room.mp4", "-o", "out.dae"), 2, ".dae", "there are .bvh")
+        check_refused(capture("room.mp4", "-o", "out.dae"), 2, ".dae", "there are .angles.csv, .bvh, .c3d")
         assert files(here) == set()
 
     @pytest.mark.slow

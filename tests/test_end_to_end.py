@@ -162,6 +162,8 @@ def test_an_interrupt_leaves_nothing_half_written_and_the_batch_goes_on(
         stdout=subprocess.PIPE,
         text=True,
         stderr=subprocess.STDOUT,
+        # What runs the tests in the background may have told its children to ignore interrupts.
+        preexec_fn=lambda: signal.signal(end, signal.SIG_DFL),
     ) as running:
         assert running.stdout is not None
         for shown in running.stdout:
