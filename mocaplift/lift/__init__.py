@@ -86,5 +86,6 @@ def applicable(views: Sequence[Keypoints2D]) -> list[str]:
         return ["mpl"]
     if len(views) > 1:
         return ["triangulate"]
+    # Beside the embedded detector's own landmarks `direct` takes nothing off (sample clips, Pose2Sim).
     has_landmarks = any(view.landmarks is not None for view in views)
-    return ["smplify", "direct", "landmarks"] if has_landmarks else ["smplify", "direct"]
+    return ["smplify", "landmarks"] if has_landmarks else ["smplify", "direct"]

@@ -18,8 +18,8 @@ from mocaplift.errors import InvalidData
 from mocaplift.layouts import BODY21, remap_keypoints
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 
-# What a landmark is worth (m).
-LANDMARK_SIGMA = 0.12
+# What a landmark is worth (m), its path in depth counted: a start of the fit, and hardly more (measured).
+LANDMARK_SIGMA = 0.5
 # Bones whose lengths set the scale.
 SCALE_BONES = (
     ("left_hip", "left_knee"), ("right_hip", "right_knee"), ("left_knee", "left_ankle"),

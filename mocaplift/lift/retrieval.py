@@ -42,8 +42,8 @@ SCALE_BONES = (
 STEP_SPREAD = 0.40  # m, mean distance of the keypoints from one looked-up frame to the next
 TILT_PRICE = 5.0  # cost of a floor pose over an upright one, before anything was seen
 ERROR_TAIL = 4.0  # degrees of freedom of the Student-t of a keypoint
-# What a looked-up pose is worth (m): distance of the nearest in the library, error in depth, and that of the path.
-POSE_SIGMA = 0.25
+# What a looked-up pose is worth (m), its path in depth counted: a start of the fit, and hardly more (measured).
+POSE_SIGMA = 0.5
 FEWEST_POINTS = 5  # a frame with fewer seen keypoints says nothing about the pose
 
 
