@@ -59,7 +59,7 @@ class Blend:
 
     errors: float = 0.5  # exponent on the ratio of the network's to the confidence's expected error
     belief: float = 0.5  # weight of the corrected points, against their expected errors
-    steps: int = 3
+    steps: int = 2
 
 
 def lift(views: Sequence[Keypoints2D], cameras: Sequence[Camera]) -> Motion3D:
@@ -82,7 +82,6 @@ def lift(views: Sequence[Keypoints2D], cameras: Sequence[Camera]) -> Motion3D:
     )
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def corrected(
     found: Triangulated,
     prior: PointPrior,
@@ -102,18 +101,19 @@ def corrected(
     believed = replace(rays, sigma=np.where(seen, expected, np.inf))
     belief = Belief(moved, blend.belief / np.exp(2 * log_sigma))
     spans = windows(len(moved), WINDOW, OVERLAP)
-    pieces = [
-        over_time(
-            moved[span],
-            believed.part(span),
-            prior,
-            found.lengths,
-            fps,
-            steps=blend.steps,
-            belief=belief.part(span),
-        )
-        for span in spans
-    ]
+    with threadpool_limits(limits=1, user_api="blas"):
+        pieces = [
+            over_time(
+                moved[span],
+                believed.part(span),
+                prior,
+                found.lengths,
+                fps,
+                steps=blend.steps,
+                belief=belief.part(span),
+            )
+            for span in spans
+        ]
     return crossfaded_points(pieces, spans)
 
 
