@@ -29,6 +29,8 @@ _TURNING = ("hip", "knee", "shoulder", "elbow", "wrist")
 STRETCH_LENGTH = 0.02
 # How far (m) a bone's length may be from the body model's before the shape follows it: rigs round and merge bones.
 LENGTH_SIGMA = 0.01
+# Coefficients have variance 1 over people: beyond this is one in 400, and soon nobody.
+RAREST_SHAPE = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +108,10 @@ def body_skin(rigged: Rigged, shape: Float[np.ndarray, "S"] | None = None) -> Sk
 
 
 def likely_shape(rigged: Rigged, body: Body) -> Float[np.ndarray, "S"]:
-    """Return the most likely shape coefficients of a person with the rig's bone lengths."""
+    """Return the most likely shape coefficients of a person with the rig's bone lengths, none of them rare.
+
+    Skeletons that are unlike a person's are not made likely by a body that nobody has.
+    """
     bones = _bones(rigged)
     places, _ = rigged.rest_world()
     pairs = [(child, above) for child, above in enumerate(SMPL_PARENTS) if child in bones and above in bones]
@@ -116,7 +121,12 @@ def likely_shape(rigged: Rigged, body: Body) -> Float[np.ndarray, "S"]:
     usual = np.linalg.norm(mean, axis=-1)
     slopes = np.einsum("kc,kcs->ks", mean / usual[:, None], body.offset_basis[children]) / LENGTH_SIGMA
     wanted = (np.array(lengths) - usual) / LENGTH_SIGMA
-    return np.linalg.solve(slopes.T @ slopes + np.eye(body.num_shape), slopes.T @ wanted)
+    prior = np.eye(body.num_shape)
+    while True:
+        shape = np.linalg.solve(slopes.T @ slopes + prior, slopes.T @ wanted)
+        if np.abs(shape).max() <= RAREST_SHAPE:
+            return np.asarray(shape)
+        prior = 2 * prior
 
 
 def normals_of(

@@ -13,7 +13,7 @@ from mocaplift import rotations
 from mocaplift.body import load_body
 from mocaplift.errors import InvalidData, WeightsError
 from mocaplift.export import TEMPLATES, ExportOptions, Rigged, rig
-from mocaplift.export.body_mesh import body_skin, load_body_mesh, normals_of
+from mocaplift.export.body_mesh import RAREST_SHAPE, body_skin, likely_shape, load_body_mesh, normals_of
 from mocaplift.export.skin import Skin, inverse_binds
 from mocaplift.kinematics import rest_positions
 from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24, SMPL_PARENTS
@@ -201,7 +201,8 @@ def test_another_persons_bones_have_the_body_too():
         end = (sign * skin.vertices[:, 0]).max()
         hand = sign * places[rigged.joints.index(f"{side}_hand")][0]
         assert 0.05 < end - hand < 0.14
-    assert _volume(skin.vertices, skin.triangles) > 0.04
+    assert 0.04 < _volume(skin.vertices, skin.triangles) < 0.11  # m^3: a person of 40 to 110 kg
+    assert np.abs(likely_shape(rigged, load_body())).max() <= RAREST_SHAPE
 
 
 def test_a_bone_stands_once_for_a_vertex_where_joints_share_it():
