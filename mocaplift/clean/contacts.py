@@ -37,8 +37,8 @@ SHORTEST_STANCE_UP = 0.20  # s
 SHORTEST_FLIGHT = 0.06  # s
 # Nobody lifts a foot and puts it back on the same place as quickly as this: a swing lasts 0.3 s and more. What
 # looks like it is the detector's toe that jumps while the heel lifts.
-SHORTEST_SWING = 0.15  # s
-SAME_PLACE = 0.08  # m
+SHORTEST_SWING = 0.12  # s
+SAME_PLACE = 0.06  # m
 # A keypoint less sure than this has no vote (of 1).
 LEAST_CONFIDENCE = 0.2
 
