@@ -1,13 +1,14 @@
 """`mocaplift train ...`: make the weight files that come with the package."""
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mocaplift.cli.flags import loudness_flags
+from mocaplift.cli.flags import Command, loudness_flags
 
 _cmu = click.argument("cmu", type=click.Path(path_type=Path), metavar="CMU_DIR")
 _out = click.option(
@@ -24,6 +25,17 @@ _set = click.option(
     metavar="NAME=VALUE",
     help="Change a setting; may be repeated. `--set help` lists them.",
 )
+
+
+def _work(kept: str) -> Callable[[Command], Command]:
+    """Return the option of the folder in which a long training keeps what it needs to go on."""
+    return click.option(
+        "--work",
+        type=click.Path(path_type=Path, file_okay=False),
+        required=True,
+        metavar="DIR",
+        help=f"Where {kept} are kept; the same command goes on with them.",
+    )
 
 
 @click.group()
@@ -88,13 +100,7 @@ def mesh(out: Path, settings: tuple[str, ...], **loudness: bool) -> None:
 @train.command()
 @_cmu
 @_out
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    metavar="DIR",
-    help="Where windows and the state of the training are kept; the same command goes on with them.",
-)
+@_work("windows and the state of the training")
 @_set
 @loudness_flags
 def mpl(cmu: Path, out: Path, work: Path, settings: tuple[str, ...], **loudness: bool) -> None:
@@ -107,13 +113,7 @@ def mpl(cmu: Path, out: Path, work: Path, settings: tuple[str, ...], **loudness:
 @train.command()
 @_cmu
 @_out
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    metavar="DIR",
-    help="Where motions and the state of the training are kept; the same command goes on with them.",
-)
+@_work("motions and the state of the training")
 @_set
 @loudness_flags
 def direct(cmu: Path, out: Path, work: Path, settings: tuple[str, ...], **loudness: bool) -> None:
@@ -125,13 +125,7 @@ def direct(cmu: Path, out: Path, work: Path, settings: tuple[str, ...], **loudne
 
 @train.command("mpl-paper")
 @_cmu
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    metavar="DIR",
-    help="Where motions, the state of the training and the result are kept; the same command goes on with them.",
-)
+@_work("motions, the state of the training and the result")
 @click.option(
     "--calib",
     type=click.Path(path_type=Path),
@@ -171,13 +165,7 @@ def mpl_paper(cmu: Path, work: Path, calib: Path | None, settings: tuple[str, ..
     help="What to do: 1 trains a network of one view and its lines, from pictures alone; 2 makes other views of "
     "the pictures with it; 3 fits bodies to them; 4 trains the network that lifts, from motions or those bodies.",
 )
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    metavar="DIR",
-    help="Where motions, pictures and the state of the training are kept; the same command goes on with them.",
-)
+@_work("motions, pictures and the state of the training")
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import erf
 
+from mocaplift.errors import ConfigError, WeightsError
+
 Weights = Mapping[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]
+# No size is larger: what a file says of itself must not make us count for hours.
+LARGEST_SIZE = 1024
 _EPSILON = 1e-6
+
+
+def check_sizes(config: Any) -> None:
+    """Refuse a dataclass of sizes that no network has. All are whole numbers but `fps`.
+
+    Raises:
+        ConfigError: a size is no number, too small or too large.
+    """
+    for name, value in asdict(config).items():
+        if type(value) not in (int, float) or not 0 < value <= LARGEST_SIZE:
+            raise ConfigError(f"{name} must be a number from 1 to {LARGEST_SIZE}, not {value!r}")
+        if name != "fps" and type(value) is not int:
+            raise ConfigError(f"{name} must be a whole number, not {value!r}")
+
+
+def fitting(arrays: Weights, shapes: Shapes, whose: str) -> dict[str, np.ndarray]:
+    """Return the weights in single precision. `whose` names them in the error.
+
+    Raises:
+        WeightsError: one is missing or has another shape.
+    """
+    for name, shape in shapes.items():
+        if name not in arrays or arrays[name].shape != shape:
+            found = arrays[name].shape if name in arrays else "nothing"
+            raise WeightsError(f"the {whose} weights hold {found} for {name!r} where {shape} is needed")
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
 def linear(weights: Weights, name: str, x: np.ndarray) -> np.ndarray:
@@ -25,6 +57,12 @@ def norm(weights: Weights, name: str, x: np.ndarray) -> np.ndarray:
     spread = np.sqrt(np.square(away).mean(axis=-1, keepdims=True) + np.float32(_EPSILON))
     scaled: np.ndarray = away / spread * weights[f"{name}.weight"] + weights[f"{name}.bias"]
     return scaled
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    """Return x times the share of a normal distribution below it."""
+    passed: np.ndarray = x * (0.5 * (1 + erf(x / np.float32(np.sqrt(2)))))
+    return passed
 
 
 def block(
@@ -49,8 +87,7 @@ def block(
     mixed = (score @ v).transpose(0, 2, 1, 3).reshape(count, length, width)
     x = x + linear(weights, f"{name}.proj", mixed)
     hidden = linear(weights, f"{name}.up", norm(weights, f"{name}.norm2", x))
-    hidden = hidden * (0.5 * (1 + erf(hidden / np.float32(np.sqrt(2)))))  # GELU
-    return x + linear(weights, f"{name}.down", hidden)
+    return x + linear(weights, f"{name}.down", gelu(hidden))
 
 
 def linear_shapes(name: str, inputs: int, outputs: int) -> Shapes:

@@ -24,7 +24,8 @@ from mocaplift.train.data.motion_bank import load_banks
 from mocaplift.train.data.one_view import HIPS, OneView, OneViewSampler
 from mocaplift.train.direct_network import DirectModule, points
 from mocaplift.train.loop import LoopConfig, device_of, train
-from mocaplift.train.mpl_network import student_log_likelihood, weights_of
+from mocaplift.train.mpl_network import student_log_likelihood
+from mocaplift.train.transformer import weights_of
 from mocaplift.weights import save_arrays
 
 KIND = "direct"

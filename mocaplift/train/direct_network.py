@@ -15,7 +15,7 @@ from mocaplift.lift.direct.network import (
     USUAL_LOG_SIGMA,
     DirectConfig,
 )
-from mocaplift.train.mpl_network import EPSILON, Block
+from mocaplift.train.transformer import EPSILON, Block
 
 
 class DirectModule(nn.Module):

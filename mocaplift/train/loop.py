@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 
 from mocaplift.errors import ConfigError
 from mocaplift.files import write_whole
-from mocaplift.train.mpl_network import cosine_rate, set_weights, weights_of
+from mocaplift.train.transformer import set_weights, weights_of
 from mocaplift.weights import load_arrays, save_arrays
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,13 @@ def train(
             progress(step + 1, config.steps)
     set_weights(module, average)
     return module
+
+
+def cosine_rate(step: int, steps: int, warmup: int) -> float:
+    """Return the share of the peak learning rate at a step: linear warm-up, then half a cosine."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 
 def _improve(

@@ -27,7 +27,8 @@ from mocaplift.train.data.motion_bank import load_banks
 from mocaplift.train.data.triangulated import FRAMES, VIEW_CHANCES, make_shards, read_shard
 from mocaplift.train.data.view_windows import Sampler
 from mocaplift.train.loop import LoopConfig, device_of, train
-from mocaplift.train.mpl_network import MplModule, robust_length, student_log_likelihood, weights_of
+from mocaplift.train.mpl_network import MplModule, robust_length, student_log_likelihood
+from mocaplift.train.transformer import weights_of
 from mocaplift.weights import save_arrays
 
 log = logging.getLogger(__name__)

@@ -33,7 +33,7 @@ from mocaplift.train.data.motion_bank import MotionBank, load_banks
 from mocaplift.train.data.rigs import Rigs, random_rigs
 from mocaplift.train.data.view_windows import Draw, Sampler, Take
 from mocaplift.train.loop import LoopConfig, device_of, train
-from mocaplift.train.mpl_network import EPSILON, Block
+from mocaplift.train.transformer import EPSILON, Block
 from mocaplift.values import Keypoints2D
 
 NAME = "mpl-paper"

@@ -28,8 +28,8 @@ from mocaplift.train.body import CMU_ACKNOWLEDGEMENT
 from mocaplift.train.data.motion_bank import MotionBank, load_banks, read_bank
 from mocaplift.train.data.mvlift_windows import Seen, draw, one_camera
 from mocaplift.train.loop import LoopConfig, device_of, train
-from mocaplift.train.mpl_network import weights_of
 from mocaplift.train.mvlift_network import DenoiserModule
+from mocaplift.train.transformer import weights_of
 from mocaplift.weights import save_arrays
 
 # Settings of a rehearsal: everything happens, in two minutes with the bank of motions, and little is learnt.

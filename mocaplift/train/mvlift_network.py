@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from mocaplift.lift.mvlift.conditions import num_channels
 from mocaplift.lift.mvlift.figure import Figure
 from mocaplift.lift.mvlift.network import NUM_STEP, DenoiserConfig
-from mocaplift.train.mpl_network import EPSILON, Block
+from mocaplift.train.transformer import EPSILON, Block
 
 
 class DenoiserModule(nn.Module):

@@ -23,7 +23,7 @@ from mocaplift.train import direct, direct_network  # noqa: E402 - needs torch
 from mocaplift.train.direct import Batch, DirectTraining, losses, measure, train_direct  # noqa: E402
 from mocaplift.train.direct_network import DirectModule  # noqa: E402
 from mocaplift.train.loop import LoopConfig, train  # noqa: E402
-from mocaplift.train.mpl_network import set_weights, weights_of  # noqa: E402
+from mocaplift.train.transformer import set_weights, weights_of  # noqa: E402
 
 HIPS = BODY21.index("left_hip", "right_hip")
 CPU = torch.device("cpu")

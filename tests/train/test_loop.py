@@ -14,7 +14,7 @@ from mocaplift.weights import load_arrays, save_arrays
 
 torch = pytest.importorskip("torch")
 from mocaplift.train.loop import LoopConfig, device_of, train  # noqa: E402 - needs torch
-from mocaplift.train.mpl_network import weights_of  # noqa: E402
+from mocaplift.train.transformer import weights_of  # noqa: E402
 
 LOOP = LoopConfig(
     steps=10, rate=0.1, warmup=1, decay=0.0, report_every=4, save_every=4, bf16=False, device="cpu"

@@ -25,16 +25,10 @@ from tests.walker import walker
 
 torch = pytest.importorskip("torch")
 from mocaplift.train import mpl  # noqa: E402 - needs torch
-from mocaplift.train.loop import LoopConfig, as_toml, train  # noqa: E402
+from mocaplift.train.loop import LoopConfig, as_toml, cosine_rate, train  # noqa: E402
 from mocaplift.train.mpl import MplTraining, Windows, losses, measure, train_mpl  # noqa: E402
-from mocaplift.train.mpl_network import (  # noqa: E402
-    MplModule,
-    cosine_rate,
-    robust_length,
-    set_weights,
-    student_log_likelihood,
-    weights_of,
-)
+from mocaplift.train.mpl_network import MplModule, robust_length, student_log_likelihood  # noqa: E402
+from mocaplift.train.transformer import set_weights, weights_of  # noqa: E402
 
 LOOP = LoopConfig(
     steps=20, rate=3e-3, warmup=2, report_every=10, save_every=5, threads=1, bf16=False, device="cpu"

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,17 @@ from jaxtyping import Float
 from mocaplift.errors import ConfigError, WeightsError
 from mocaplift.layouts import BODY21
 from mocaplift.lift.direct.features import NUM_FEATURES
-from mocaplift.lift.transformer import Shapes, block, block_shapes, linear, linear_shapes, norm, norm_shapes
+from mocaplift.lift.transformer import (
+    Shapes,
+    block,
+    block_shapes,
+    check_sizes,
+    fitting,
+    linear,
+    linear_shapes,
+    norm,
+    norm_shapes,
+)
 
 # Of each joint: an offset 3 and the log of its expected error. Of each frame: the log of the hips' depth.
 NUM_JOINT_OUT = 4
@@ -23,8 +33,6 @@ NUM_OUT = NUM_JOINT_OUT * len(BODY21) + 1
 # The logs of expected errors stay in a range (m: 5 mm to 1 m); 8 cm before anything is learnt.
 LOG_SIGMA_RANGE = (-5.3, 0.0)
 USUAL_LOG_SIGMA = float(np.log(0.08))
-# No size is larger: what a file says of itself must not make us count for hours.
-LARGEST_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -44,11 +52,7 @@ class DirectConfig:
         Raises:
             ConfigError: a size is no number, too small, too large, or no multiple of what it must be one of.
         """
-        for name, value in asdict(self).items():
-            if type(value) not in (int, float) or not 0 < value <= LARGEST_SIZE:
-                raise ConfigError(f"{name} must be a number from 1 to {LARGEST_SIZE}, not {value!r}")
-            if name != "fps" and type(value) is not int:
-                raise ConfigError(f"{name} must be a whole number, not {value!r}")
+        check_sizes(self)
         if self.width % self.heads or self.frames % self.per_token:
             raise ConfigError("width must be a multiple of heads, and frames one of per_token")
 
@@ -96,11 +100,7 @@ class DirectNetwork:
             raise WeightsError(
                 f"the direct weights do not say what network they are for ({error})"
             ) from error
-        for name, shape in expected_shapes(config).items():
-            if name not in arrays or arrays[name].shape != shape:
-                found = arrays[name].shape if name in arrays else "nothing"
-                raise WeightsError(f"the direct weights hold {found} for {name!r} where {shape} is needed")
-        return cls(config, {name: array.astype(np.float32) for name, array in arrays.items()})
+        return cls(config, fitting(arrays, expected_shapes(config), "direct"))
 
     def __call__(self, told: Float[np.ndarray, "N T F"]) -> Told:
         """Return what the network makes of windows of at most `config.frames` frames."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from mocaplift.errors import ConfigError
 from mocaplift.lift.mpl.features import NUM_OBSERVATION, NUM_POINT
+from mocaplift.lift.transformer import Shapes, block_shapes, check_sizes, linear_shapes, norm_shapes
 
 # Correction 3 and log sigma.
 NUM_OUT = 4
-# No size is larger: what a file says of itself must not make us count for hours.
-LARGEST_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -34,56 +33,33 @@ class MplConfig:
         Raises:
             ConfigError: a size is no number, too small, too large, or no multiple of its heads.
         """
-        for name, value in asdict(self).items():
-            if type(value) not in (int, float) or not 0 < value <= LARGEST_SIZE:
-                raise ConfigError(f"{name} must be a number from 1 to {LARGEST_SIZE}, not {value!r}")
-            if name != "fps" and type(value) is not int:
-                raise ConfigError(f"{name} must be a whole number, not {value!r}")
+        check_sizes(self)
         if self.width % self.heads or self.spatial_width % self.spatial_heads:
             raise ConfigError("the widths of the network must be multiples of their heads")
 
 
-def expected_shapes(config: MplConfig) -> dict[str, tuple[int, ...]]:
+def expected_shapes(config: MplConfig) -> Shapes:
     """Return the shape of every weight by its name."""
     c = config
-    shapes: dict[str, tuple[int, ...]] = {
+    shapes: Shapes = {
         "joint": (c.joints, c.spatial_width),
         "time": (c.frames, c.width),
-        **_linear("observation", NUM_OBSERVATION, c.spatial_width),
-        **_linear("point", NUM_POINT, c.spatial_width),
-        **_norm("spatial_norm", c.spatial_width),
-        **_linear("view", c.joints * c.spatial_width, c.width),
-        **_linear("ask", c.joints * NUM_POINT, c.width),
-        **_norm("view_norm", c.width),
-        **_linear("view_error", c.width, c.joints),
-        **_linear("joint_error", c.spatial_width, 1),
-        **_norm("out_norm", c.width),
-        **_linear("out", c.width, c.joints * NUM_OUT),
+        **linear_shapes("observation", NUM_OBSERVATION, c.spatial_width),
+        **linear_shapes("point", NUM_POINT, c.spatial_width),
+        **norm_shapes("spatial_norm", c.spatial_width),
+        **linear_shapes("view", c.joints * c.spatial_width, c.width),
+        **linear_shapes("ask", c.joints * NUM_POINT, c.width),
+        **norm_shapes("view_norm", c.width),
+        **linear_shapes("view_error", c.width, c.joints),
+        **linear_shapes("joint_error", c.spatial_width, 1),
+        **norm_shapes("out_norm", c.width),
+        **linear_shapes("out", c.width, c.joints * NUM_OUT),
     }
     for name, depth, width in (
         ("spatial", c.spatial_depth, c.spatial_width),
         ("fusion", c.fusion_depth, c.width),
         ("temporal", c.temporal_depth, c.width),
     ):
-        for block in range(depth):
-            shapes |= _block(f"{name}.{block}", width)
+        for number in range(depth):
+            shapes |= block_shapes(f"{name}.{number}", width)
     return shapes
-
-
-def _linear(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
-
-
-def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
-
-
-def _block(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {
-        **_norm(f"{name}.norm1", width),
-        **_linear(f"{name}.qkv", width, 3 * width),
-        **_linear(f"{name}.proj", width, width),
-        **_norm(f"{name}.norm2", width),
-        **_linear(f"{name}.up", width, 2 * width),
-        **_linear(f"{name}.down", 2 * width, width),
-    }

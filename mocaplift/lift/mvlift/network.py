@@ -8,25 +8,33 @@ holds them against each other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import erf
 
 from mocaplift.errors import ConfigError, InvalidData, WeightsError
 from mocaplift.lift.mvlift.conditions import num_channels, num_told_lines, num_told_seen
 from mocaplift.lift.mvlift.figure import Figure
-from mocaplift.lift.transformer import Shapes, block, block_shapes, linear, linear_shapes, norm, norm_shapes
+from mocaplift.lift.transformer import (
+    Shapes,
+    block,
+    block_shapes,
+    check_sizes,
+    fitting,
+    gelu,
+    linear,
+    linear_shapes,
+    norm,
+    norm_shapes,
+)
 
 KIND = "mvlift"
 # Numbers that tell the step to the network, and the lowest and highest of their frequencies (1 / schedule).
 NUM_STEP = 64
 STEP_FREQUENCIES = (1.0, 1000.0)
 MOST_STEPS = 10_000  # of a schedule
-# No size is larger: what a file says of itself must not make us count for hours.
-LARGEST_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,7 @@ class DenoiserConfig:
         Raises:
             ConfigError: a size is no number, too small, too large, or no multiple of what it must be one of.
         """
-        for name, value in asdict(self).items():
-            if type(value) not in (int, float) or not 0 < value <= LARGEST_SIZE:
-                raise ConfigError(f"{name} must be a number from 1 to {LARGEST_SIZE}, not {value!r}")
-            if name != "fps" and type(value) is not int:
-                raise ConfigError(f"{name} must be a whole number, not {value!r}")
+        check_sizes(self)
         if self.width % self.heads or self.frames % self.per_token:
             raise ConfigError("width must be a multiple of heads, and frames one of per_token")
 
@@ -111,11 +115,7 @@ class Denoiser:
             ) from error
         if type(steps) is not int or not 1 <= steps <= MOST_STEPS:
             raise WeightsError(f"the MVLift weights are of a schedule of {steps!r} steps")
-        for name, shape in expected_shapes(config, figure).items():
-            if name not in arrays or arrays[name].shape != shape:
-                found = arrays[name].shape if name in arrays else "nothing"
-                raise WeightsError(f"the MVLift weights hold {found} for {name!r} where {shape} is needed")
-        return cls(config, figure, steps, {name: array.astype(np.float32) for name, array in arrays.items()})
+        return cls(config, figure, steps, fitting(arrays, expected_shapes(config, figure), "MVLift"))
 
     def __call__(
         self, noisy: Float[np.ndarray, "N V T C"], step: int, told: Float[np.ndarray, "N V T F"]
@@ -128,8 +128,7 @@ class Denoiser:
         x = np.pad(x, ((0, 0), (0, 0), (0, -frames % c.per_token), (0, 0)))
         x = linear(weights, "enter", x.reshape(count, views, -1, c.per_token * x.shape[-1]))
         tokens = x.shape[2]
-        hidden = linear(weights, "step_in", told_step(np.array([step]), self.steps))
-        hidden = hidden * (0.5 * (1 + erf(hidden / np.float32(np.sqrt(2)))))  # GELU
+        hidden = gelu(linear(weights, "step_in", told_step(np.array([step]), self.steps)))
         x = (
             x
             + weights["time"][:tokens]

@@ -27,8 +27,8 @@ def inputs(sizes: DenoiserConfig, frames: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("frames", [16, 8, 5, 1])
 def test_training_and_inference_have_the_same_network(sizes: DenoiserConfig, frames: int) -> None:
     torch = pytest.importorskip("torch")
-    from mocaplift.train.mpl_network import set_weights, weights_of
     from mocaplift.train.mvlift_network import DenoiserModule
+    from mocaplift.train.transformer import set_weights, weights_of
 
     module = DenoiserModule(sizes, PERSON)
     arrays = tiny_arrays(sizes)
