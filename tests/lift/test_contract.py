@@ -20,6 +20,8 @@ from tests.lift.test_several_views import SEVERAL
 
 # Mean error about the hips and of the hips' place (m), without any noise: the library's coarseness.
 BOUNDS = {"smplify": (0.09, 0.35), "landmarks": (0.03, 0.15), "direct": (0.12, 0.35)}
+# Largest error (m) of a joint in a hole, where a hand moves by 0.85 m: `direct` guesses where it went.
+WILDEST = {"smplify": 0.6, "landmarks": 0.6, "direct": 0.9}
 all_lifters = pytest.mark.parametrize("name", BOUNDS)
 
 
@@ -88,9 +90,9 @@ def test_holes_in_time_do_not_spoil_their_neighbours(name: str) -> None:
     found = load_lifter(name)([replace(view, xy=xy, conf=conf, landmarks=landmarks)], [lens])
     away = errors(found, motion)
     kept = np.r_[0:10, 14:30]
-    # What lies in the hole is missing, interpolated or guessed, but not wildly: the hand moves by 0.85 m there.
+    # What lies in the hole is missing, interpolated or guessed, but never wildly.
     assert np.nanmean(away[kept]) < BOUNDS[name][0]
-    assert np.nan_to_num(away).max() < 0.9
+    assert np.nan_to_num(away).max() < WILDEST[name]
 
 
 @all_lifters

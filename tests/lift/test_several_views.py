@@ -15,7 +15,7 @@ import pytest
 from mocaplift.body import body_keypoints
 from mocaplift.cameras import moved
 from mocaplift.errors import InvalidData, WeightsError
-from mocaplift.layouts import BODY21, COCO17, remap_keypoints
+from mocaplift.layouts import BODY21, COCO17, MEDIAPIPE33, remap_keypoints
 from mocaplift.lift import applicable, load_lifter
 from mocaplift.lift.mpl import lifter as mpl_lifter
 from mocaplift.rotations import about_axis, rotate, to_matrix
@@ -256,8 +256,14 @@ def test_views_and_cameras_that_do_not_fit_are_refused(name: str) -> None:
 
 
 def test_several_views_are_not_lifted_one_by_one() -> None:
-    views = watched(truth(0.2), ring(2))
-    assert set(applicable(views)) <= set(SEVERAL[1:])
+    assert applicable(watched(truth(0.2), ring(2))) == ["triangulate"]
+
+
+@pytest.mark.parametrize(("count", "lifter"), [(2, "mpl"), (3, "triangulate")])
+def test_the_network_is_for_two_views_of_the_detector_that_it_knows(count: int, lifter: str) -> None:
+    views = [remap_keypoints(view, MEDIAPIPE33) for view in watched(truth(0.2), ring(count))]
+    assert applicable(views) == [lifter]
+    assert applicable([*views[:-1], remap_keypoints(views[-1], COCO17)]) == ["triangulate"]
 
 
 def test_the_baseline_knows_nothing_that_two_views_do_not_see() -> None:
