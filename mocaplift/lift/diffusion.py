@@ -20,6 +20,8 @@ from mocaplift.errors import ConfigError
 Denoise = Callable[[np.ndarray, int], np.ndarray]
 # (predicted clean signal, step) -> the prediction, put right by what else is known.
 Guide = Callable[[np.ndarray, int], np.ndarray]
+# Shape -> noise of variance 1.
+Draw = Callable[[tuple[int, ...]], np.ndarray]
 
 COSINE_OFFSET = 0.008  # Nichol and Dhariwal 2021
 LARGEST_BETA = 0.999  # of one step, there too
@@ -88,7 +90,7 @@ def sample(
     *,
     guide: Guide | None = None,
     churn: float = 0.0,
-    rng: np.random.Generator | None = None,
+    draw: Draw | None = None,
 ) -> np.ndarray:
     """Return a clean signal made from a noisy one, step by step.
 
@@ -100,7 +102,7 @@ def sample(
         guide: puts every prediction right before the next step is taken; None believes the network.
         churn: how much of the noise is drawn anew at each step: 0 is DDIM (none, deterministic), 1 is as much as
             the process itself has.
-        rng: draws the new noise; needed where there is churn.
+        draw: makes the new noise; needed where there is churn.
 
     Raises:
         ConfigError: the steps do not fall, or are not the schedule's, or churn has no generator.
@@ -108,7 +110,7 @@ def sample(
     ladder = [*steps, 0]
     if not steps or ladder[0] > schedule.steps or any(a <= b for a, b in pairwise(ladder)):
         raise ConfigError(f"steps must fall from at most {schedule.steps} to above 0, not {list(steps)}")
-    if churn > 0 and rng is None:
+    if churn > 0 and draw is None:
         raise ConfigError("noise cannot be drawn anew without a generator")
     clean = noisy
     for step, following in pairwise(ladder):
@@ -119,7 +121,7 @@ def sample(
         now, then = schedule.share[step], schedule.share[following]
         fresh = churn * np.sqrt((1 - then) / (1 - now) * (1 - now / then))
         noisy = np.sqrt(then) * clean + np.sqrt(np.maximum(1 - then - fresh**2, 0.0)) * noise
-        if rng is not None and fresh > 0:
-            noisy = noisy + fresh * rng.standard_normal(noisy.shape)
+        if draw is not None and fresh > 0:
+            noisy = noisy + fresh * draw(noisy.shape)
         noisy = noisy.astype(clean.dtype)
     return clean

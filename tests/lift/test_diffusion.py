@@ -69,7 +69,7 @@ class TestSampling:
             rng.normal(size=truth().shape),
             SCHEDULE.spaced(count),
             churn=churn,
-            rng=rng,
+            draw=rng.standard_normal,
         )
         np.testing.assert_allclose(found, truth(), atol=1e-12)
 
@@ -102,7 +102,7 @@ class TestSampling:
             seen.append(now)
             return np.full_like(now, 2.0)
 
-        sample(schedule, denoise, noisy, [2, 1], churn=1.0, rng=np.random.default_rng(0))
+        sample(schedule, denoise, noisy, [2, 1], churn=1.0, draw=np.random.default_rng(0).standard_normal)
         assert seen[1].mean() == pytest.approx(0.546875 * 2 + 0.421875 * 3, abs=0.01)
         assert seen[1].var() == pytest.approx(0.24609375, abs=0.005)
 
@@ -126,7 +126,7 @@ class TestSampling:
     def test_single_precision_stays_single(self) -> None:
         noise = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
         found = sample(SCHEDULE, lambda noisy, step: 0.5 * noisy, noise, SCHEDULE.spaced(3), churn=0.5,
-                       rng=np.random.default_rng(1))  # fmt: skip
+                       draw=np.random.default_rng(1).standard_normal)  # fmt: skip
         assert found.dtype == np.float32
 
     @pytest.mark.parametrize("steps", [[], [5, 5], [3, 4], [1001], [4, 0]])

@@ -7,7 +7,7 @@ may also be that of stage 1, which knows one view and its lines: then this is st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -35,6 +35,9 @@ SEED = 0
 POINT_SIGMA = 0.10
 WINDOWS_AT_ONCE = 16  # bounds memory
 
+# (network, directions [T J 3], their expected errors [T J], generator) -> samples of the points [S T J 3].
+Draws = Callable[[Denoiser, np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
+
 
 @lru_cache(maxsize=2)
 def load_network(name: str = "mvlift") -> Denoiser:
@@ -47,12 +50,15 @@ def load_network(name: str = "mvlift") -> Denoiser:
 
 
 def lift(
-    views: Sequence[Keypoints2D], cameras: Sequence[Camera], network: Denoiser | None = None
+    views: Sequence[Keypoints2D],
+    cameras: Sequence[Camera],
+    network: Denoiser | None = None,
+    draws: Draws | None = None,
 ) -> Motion3D:
     """Return the motion of one figure seen by one camera, in the network's layout, world metres (+Y up).
 
     The figure is taken to have the usual size. Frames that the network does not look at, for clips faster than
-    it, are interpolated.
+    it, are interpolated. `draws` makes the samples (None: `samples`).
 
     Raises:
         InvalidData: not exactly one view, or too few keypoints in every frame.
@@ -68,7 +74,8 @@ def lift(
     frames = len(keypoints.xy)
     places = np.arange(0, frames, max(1, round(keypoints.fps / network.config.fps)))
     direction = rays(cameras[0], np.nan_to_num(keypoints.xy[places]))
-    xyz = samples(network, direction, confidence_sigma(keypoints)[places], np.random.default_rng(SEED))
+    errors, rng = confidence_sigma(keypoints)[places], np.random.default_rng(SEED)
+    xyz = (draws or samples)(network, direction, errors, rng)
     xyz = xyz + centre(cameras[0])
     mean = xyz.mean(axis=0)
     spread = np.sqrt(np.square(xyz - mean).sum(axis=-1).mean(axis=0) / 3)

@@ -102,6 +102,6 @@ def sampled(
         schedule.spaced(sampling.steps),
         guide=guide,
         churn=sampling.churn,
-        rng=rng,
+        draw=rng.standard_normal,
     )
     return Sampled(points, apart)
