@@ -24,7 +24,7 @@ from mocaplift.evaluate.floors import STATIC, static
 from mocaplift.evaluate.metrics import depth_gain, hip_midpoint, joint_errors, spread
 from mocaplift.evaluate.report import ALL, Row, merged, with_all
 from mocaplift.evaluate.scores import image_scores, motion_scores, pose_scores, rows, world_scores
-from mocaplift.evaluate.solvers import Solve, by_lifter, by_pipeline, shared_out
+from mocaplift.evaluate.solvers import Solve, by_lifter, shared_out
 from mocaplift.layouts import COCO17, remap
 from mocaplift.lift import AUTO
 from mocaplift.values import Camera, Keypoints2D
@@ -132,7 +132,7 @@ def aist(
     fps: float = FPS,
     fit: bool = False,
     jobs: int = 1,
-    solve: Solve | None = None,
+    solve: Solve = by_lifter,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
     """Return the rows of the benchmark: each sequence, then "all".
@@ -152,8 +152,7 @@ def aist(
         fps: as in `scenes`; one view is scored at 30.
         fit: with several views, score each lifter also with the product's fit after it.
         jobs: processes that share the work.
-        solve: what turns views into points (None: the product's lift and fit for one view, the lifter itself for
-            several); a function of a module when `jobs` is above 1.
+        solve: what turns views into points; a function of a module when `jobs` is above 1.
         progress: told (windows or scenes done, all of these).
 
     Raises:
@@ -165,7 +164,7 @@ def aist(
         met = scenes(folder, views, sequences, cameras, every, fps=fps)
         names = several.default_lifters() if lifters is None else lifters
         names = several.with_fit(names) if fit else names
-        found = several.scored(met, names, jobs=jobs, solve=solve or by_lifter, progress=progress)
+        found = several.scored(met, names, jobs=jobs, solve=solve, progress=progress)
         return pooled.table(found, BENCHMARK)
     if fps != FPS:
         raise ConfigError(
@@ -173,7 +172,7 @@ def aist(
         )
     cut = windows(folder, sequences, cameras, every)
     names = (AUTO,) if lifters is None else lifters
-    score = functools.partial(_score, lifters=tuple(names), solve=solve or by_pipeline)
+    score = functools.partial(_score, lifters=tuple(names), solve=solve)
     scored: list[_Scored] = []
     for done, part in enumerate(shared_out(score, cut, jobs), start=1):
         scored.extend(part)

@@ -25,7 +25,7 @@ from mocaplift.evaluate import pooled, several, trc
 from mocaplift.evaluate.floors import DETECTOR, STATIC, static
 from mocaplift.evaluate.report import ALL, Row, with_all
 from mocaplift.evaluate.scores import image_scores, motion_scores, pose_scores, rows, world_scores
-from mocaplift.evaluate.solvers import Solve, by_lifter, by_pipeline
+from mocaplift.evaluate.solvers import Solve, by_lifter
 from mocaplift.layouts import BODY21, remap
 from mocaplift.lift import AUTO
 from mocaplift.values import Camera, Clip, Keypoints2D, Layout
@@ -95,7 +95,7 @@ def pose2sim(
     lifters: Sequence[str] | None = None,
     detector: str = "mediapipe",
     fit: bool = False,
-    solve: Solve | None = None,
+    solve: Solve = by_lifter,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
     """Return the rows of the benchmark.
@@ -113,8 +113,7 @@ def pose2sim(
         lifters: names to score, as `solve` understands them; None: auto, or all there are of several views.
         detector: which detector sees the videos.
         fit: with several views, score each lifter also with the product's fit after it.
-        solve: what turns views into points (None: the product's lift and fit for one view, the lifter itself for
-            several).
+        solve: what turns views into points.
         progress: told (videos seen, all videos), then with several views (sets scored, all sets).
 
     Raises:
@@ -136,12 +135,12 @@ def pose2sim(
     seen = [[_first(track, frames) for track in tracks] for tracks in seen]
     if truth is None:
         alone = [choose(tracks, "largest")[0].keypoints for tracks in seen]
-        return _alone(videos, alone, rig, (AUTO,) if lifters is None else lifters, solve or by_pipeline)
+        return _alone(videos, alone, rig, (AUTO,) if lifters is None else lifters, solve)
     # A bystander walks through two of the pictures: who is who, all views tell together, as in the product.
     person = choose(match_people(seen, rig), "largest")[0]
     names = several.default_lifters() if lifters is None else lifters
     names = several.with_fit(names) if fit else names
-    return _together(person.views, rig, truth, views, names, solve or by_lifter, progress)
+    return _together(person.views, rig, truth, views, names, solve, progress)
 
 
 def _alone(

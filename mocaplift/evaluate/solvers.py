@@ -12,7 +12,9 @@ from typing import TypeVar
 
 from mocaplift.body import body_keypoints
 from mocaplift.errors import ConfigError
-from mocaplift.lift import Lifter, load_lifter
+from mocaplift.evaluate.baselines import BASELINES
+from mocaplift.lift import AUTO, Lifter, load_lifter
+from mocaplift.options import Options
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 
 # (views, cameras, name of the lifter) -> points in the world of the cameras, in a layout with COCO's joints.
@@ -20,34 +22,35 @@ from mocaplift.values import Camera, Keypoints2D, Motion3D
 Solve = Callable[[Sequence[Keypoints2D], Sequence[Camera], str], Motion3D]
 # After a lifter's name: its points are only the start of the product's fit, whose skeleton is judged.
 FITTED = "+fit"
-
-
-def by_pipeline(views: Sequence[Keypoints2D], cameras: Sequence[Camera], lifter: str) -> Motion3D:
-    """Return the keypoints of the skeleton that the product fits to these views.
-
-    Raises:
-        ConfigError: there is no such lifter.
-    """
-    from mocaplift import pipeline
-
-    return body_keypoints(pipeline.lift_and_fit(tuple(views), tuple(cameras), lifters=(lifter,)))
+# After a lifter's name: its points themselves are judged.
+RAW = "+raw"
 
 
 def by_lifter(views: Sequence[Keypoints2D], cameras: Sequence[Camera], lifter: str) -> Motion3D:
-    """Return what a lifter itself makes of these views; with `FITTED` after its name, what is fitted to it.
+    """Return what a lifter makes of these views: with `FITTED` after its name, what the product fits to it.
+
+    A name alone is what users get from one view, fitted, and the lifter's own points of several. One view is
+    repaired as in the product, several are lifted as they are. `BASELINES` are lifters here.
 
     Raises:
-        ConfigError: there is no such lifter.
+        ConfigError: there is no such lifter, or it has no points of its own.
     """
-    if lifter.endswith(FITTED):
-        return by_pipeline(views, cameras, lifter.removesuffix(FITTED))
-    return _loaded(lifter)(tuple(views), tuple(cameras))
+    from mocaplift import pipeline
+
+    name = lifter.removesuffix(FITTED).removesuffix(RAW)
+    if lifter.endswith(FITTED) or (len(views) == 1 and not lifter.endswith(RAW)):
+        return body_keypoints(pipeline.lift_and_fit(views, cameras, lifters=(name,), load=_loaded))
+    if name == AUTO:
+        raise ConfigError(f"{AUTO} stands for the fit of several lifters: it has no points without the fit")
+    if len(views) == 1:
+        views, _ = pipeline.repair(views, Options().longest_gap)
+    return _loaded(name)(tuple(views), tuple(cameras))
 
 
 @functools.cache
 def _loaded(lifter: str) -> Lifter:
-    """Return a lifter; one with a network is loaded once in a process."""
-    return load_lifter(lifter)
+    """Return a lifter or a baseline; one with a network is loaded once in a process."""
+    return BASELINES[lifter]() if lifter in BASELINES else load_lifter(lifter)
 
 
 Item = TypeVar("Item")
