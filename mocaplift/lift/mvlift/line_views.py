@@ -122,25 +122,51 @@ def distilled(
     ring = ring_of(seen, AZIMUTHS)
     told = told_by_lines(seen, ring, has_lines=asked.has_lines)[:, 1:]
     channels: np.ndarray = np.zeros((*told.shape[:3], num_channels(figure)))
-    mean, square = np.zeros_like(channels), np.zeros_like(channels)
     first = encoded(seen.plane, figure)[:, None]
-    views = each_alone(network)
-    for number in range(1, asked.iterations + 1):
-        step = int(rng.integers(1, schedule.steps))
-        noise = rng.standard_normal(channels.shape)
-        noisy = schedule.noised(channels, noise, step).astype(np.float32)
-        found = schedule.noise_in(noisy, views(noisy, step, told.astype(np.float32)), step)
-        slope = (found - noise) / channels.shape[1]
+    views, adam = each_alone(network), Adam(asked.rate)
+    for _ in range(asked.iterations):
+        slope = score_slope(views, schedule, channels, told, rng) / channels.shape[1]
         if asked.has_lines:
             plane = decoded(np.concatenate([first, channels], axis=1), figure)
             slope += asked.line_weight * _line_slope(plane, ring, np.isfinite(seen.sigma), figure)[:, 1:]
-        mean += (1 - MOMENTUM) * (slope - mean)
-        square += (1 - SECOND_MOMENTUM) * (slope**2 - square)
-        scale = np.sqrt(square / (1 - SECOND_MOMENTUM**number)) + TINY
-        channels -= asked.rate * mean / (1 - MOMENTUM**number) / scale
+        channels -= adam.step(slope)
     plane = decoded(np.concatenate([first, channels], axis=1), figure)
     plane[:, 0] = seen.plane
     return plane
+
+
+def score_slope(
+    network: Network,
+    schedule: Schedule,
+    channels: Float[np.ndarray, "N V T C"],
+    told: Float[np.ndarray, "N V T F"],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "N V T C"]:
+    """Return the slope of score distillation at pictures, with new noise at a random step of the schedule."""
+    step = int(rng.integers(1, schedule.steps))
+    noise = rng.standard_normal(channels.shape)
+    noisy = schedule.noised(channels, noise, step).astype(np.float32)
+    found = schedule.noise_in(noisy, network(noisy, step, told.astype(np.float32)), step)
+    slope: Float[np.ndarray, "N V T C"] = found - noise
+    return slope
+
+
+class Adam:
+    """Steps down slopes, each number's measured in how large its slopes usually are (Kingma and Ba 2015)."""
+
+    def __init__(self, rate: float) -> None:
+        """Begin with steps of about this size."""
+        self.rate, self.count = rate, 0
+        self.mean, self.square = np.zeros(()), np.zeros(())
+
+    def step(self, slope: np.ndarray) -> np.ndarray:
+        """Return what to take off."""
+        self.count += 1
+        self.mean = MOMENTUM * self.mean + (1 - MOMENTUM) * slope
+        self.square = SECOND_MOMENTUM * self.square + (1 - SECOND_MOMENTUM) * slope**2
+        usual = np.sqrt(self.square / (1 - SECOND_MOMENTUM**self.count)) + TINY
+        step: np.ndarray = self.rate * self.mean / (1 - MOMENTUM**self.count) / usual
+        return step
 
 
 def _line_slope(
