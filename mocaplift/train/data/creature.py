@@ -1,4 +1,4 @@
-"""Motions of a four-legged creature that the project makes up: it walks, trots, bounds, stands, sits and lies down.
+"""Motions of a four-legged creature that the project makes up: it walks, trots, bounds, stands, sits and lies.
 
 It wanders about a yard, looks around, sniffs and wags. Every clip is another animal with other habits. The paws
 stand where they land (`train.data.footfalls`), the bones keep their lengths.
@@ -27,8 +27,8 @@ NECK_BONE, SKULL, TAIL_BONE = 0.22, 0.17, 0.30
 LEG_BONES = {"fore": (0.24, 0.27), "hind": (0.25, 0.27)}
 # Of animals: size, and each group of bones beside it (log, sigma).
 SIZE_SPREAD, PART_SPREAD = 0.10, 0.05
-# How far the front and the back of the trunk are lower (m) when it sits and lies, and how far ahead of shoulder and
-# hip the paws then stand (m).
+# How far front and back of the trunk are lower (m) when it sits and lies, and how far ahead of shoulder and hip the
+# paws then stand (m).
 SUNK = {"sit": (0.02, 0.30), "lie": (0.265, 0.28)}
 AHEAD = {"sit": (-0.02, 0.17), "lie": (0.10, 0.15)}
 # Activities, how often they are begun, and how long they last (s).
