@@ -27,8 +27,8 @@ NECK_BONE, SKULL, TAIL_BONE = 0.22, 0.17, 0.30
 LEG_BONES = {"fore": (0.24, 0.27), "hind": (0.25, 0.27)}
 # Of animals: size, and each group of bones beside it (log, sigma).
 SIZE_SPREAD, PART_SPREAD = 0.10, 0.05
-# How far front and back of the trunk are lower (m) when it sits and lies, and how far ahead of shoulder and hip the
-# paws then stand (m).
+# How far front and back of the trunk are lower (m) when it sits and lies, and how far ahead of shoulder and hip
+# the paws then stand (m).
 SUNK = {"sit": (0.02, 0.30), "lie": (0.265, 0.28)}
 AHEAD = {"sit": (-0.02, 0.17), "lie": (0.10, 0.15)}
 # Activities, how often they are begun, and how long they last (s).
@@ -137,7 +137,7 @@ def _course(rng: np.random.Generator, animal: Animal, frames: int, fps: float) -
         rows.append(np.tile(row, (last - first, 1)))
     speed, cadence, stands, bounce, rocking, sit, lie, *landings = eased(np.concatenate(rows)).T
     speed = np.where(speed < 0.05, 0.0, speed) * (1 - np.maximum(sit, lie)) ** 4
-    wish = _slow(rng, frames, 1.0, fps)
+    wish = slow_curve(rng, frames, 1.0, fps)
     heading, turning, place = np.zeros(frames), np.zeros(frames), np.zeros((frames, 2))
     heading[0] = rng.uniform(-np.pi, np.pi)
     place[0] = rng.uniform(-0.6, 0.6, 2)
@@ -191,14 +191,16 @@ def _trunk(
     bob = course.bounce * ((1 - once) * np.sin(2 * wave) + once * np.sin(wave))
     length = animal.trunk * float(SHOULDER[2] - HIP[2])
     pitch = np.arcsin(np.clip((sunk[:, 1] - sunk[:, 0]) / length, -0.95, 0.95))
-    pitch = pitch + course.rocking * np.sin(wave + 0.8) + 0.03 * _slow(rng, frames, 0.8, fps)
+    pitch = pitch + course.rocking * np.sin(wave + 0.8) + 0.03 * slow_curve(rng, frames, 0.8, fps)
     flex = (
-        0.6 * course.rocking * np.cos(wave) + 0.04 * _slow(rng, frames, 0.8, fps) + 0.35 * course.low["sit"]
+        0.6 * course.rocking * np.cos(wave)
+        + 0.04 * slow_curve(rng, frames, 0.8, fps)
+        + 0.35 * course.low["sit"]
     )
-    bend = 0.22 * course.turning + 0.07 * _slow(rng, frames, 0.8, fps)
-    height = BACK_HEIGHT * animal.legs - sunk.mean(axis=1) + bob + 0.008 * _slow(rng, frames, 0.6, fps)
+    bend = 0.22 * course.turning + 0.07 * slow_curve(rng, frames, 0.8, fps)
+    height = BACK_HEIGHT * animal.legs - sunk.mean(axis=1) + bob + 0.008 * slow_curve(rng, frames, 0.6, fps)
     middle = np.stack([course.place[:, 0], height, course.place[:, 1]], axis=-1)
-    roll = 0.03 * _slow(rng, frames, 0.7, fps) + 0.02 * np.sin(wave)
+    roll = 0.03 * slow_curve(rng, frames, 0.7, fps) + 0.02 * np.sin(wave)
     halves = []
     for end, leg, sign in ((NECK, SHOULDER, 1.0), (TAIL, HIP, -1.0)):
         turn = turned(course.heading + sign * bend, pitch - sign * flex / 2, roll)
@@ -272,16 +274,18 @@ def _head(
 ) -> dict[str, np.ndarray]:
     """Return head, nose and ears of an animal that looks around and sometimes sniffs the floor."""
     frames = len(neck)
-    sniffs = gaussian_filter1d((_slow(rng, frames, 1.0, fps) > 1.2).astype(float), 0.25 * fps, mode="nearest")
-    pitch = animal.head_pitch + 0.25 * _slow(rng, frames, 0.6, fps) - 1.5 * sniffs
+    sniffs = gaussian_filter1d(
+        (slow_curve(rng, frames, 1.0, fps) > 1.2).astype(float), 0.25 * fps, mode="nearest"
+    )
+    pitch = animal.head_pitch + 0.25 * slow_curve(rng, frames, 0.6, fps) - 1.5 * sniffs
     reach = animal.head * (NECK_BONE + SKULL)
     lowest = np.arcsin(np.clip((0.08 - neck[:, 1]) / reach, -0.95, 0.95))
     pitch = np.clip(pitch, lowest, 1.3)
-    yaw = heading + 0.35 * _slow(rng, frames, 0.6, fps)
+    yaw = heading + 0.35 * slow_curve(rng, frames, 0.6, fps)
     at = neck + animal.head * NECK_BONE * ahead_of(yaw, pitch)
-    tilt = np.clip(0.4 * pitch - 0.25 + 0.2 * _slow(rng, frames, 0.4, fps), lowest, 1.0)
-    yaw = yaw + 0.3 * _slow(rng, frames, 0.4, fps)
-    turn = turned(yaw, tilt, 0.12 * _slow(rng, frames, 0.6, fps))
+    tilt = np.clip(0.4 * pitch - 0.25 + 0.2 * slow_curve(rng, frames, 0.4, fps), lowest, 1.0)
+    yaw = yaw + 0.3 * slow_curve(rng, frames, 0.4, fps)
+    turn = turned(yaw, tilt, 0.12 * slow_curve(rng, frames, 0.6, fps))
     nose = at + turn @ np.array([0.0, 0.0, animal.head * SKULL])
     ears = {f"{side}_ear": at + turn @ (animal.head * EAR * [sign, 1.0, 1.0]) for side, sign in SIDES}
     return {"head": at, "nose": nose, **ears}
@@ -298,10 +302,10 @@ def _tail(
     """Return the tip of a tail that hangs or stands and wags from time to time."""
     frames = len(base)
     length = animal.tail * TAIL_BONE
-    wag = animal.wag * np.clip(_slow(rng, frames, 0.8, fps), 0.0, 1.5)
+    wag = animal.wag * np.clip(slow_curve(rng, frames, 0.8, fps), 0.0, 1.5)
     swing = wag * np.sin(2 * np.pi * animal.wags * np.arange(frames) / fps + rng.uniform(0, 2 * np.pi))
     lowest = np.arcsin(np.clip((0.03 - base[:, 1]) / length, -0.95, 0.95))
-    up = animal.tail_pitch - 0.5 * pitch + 0.3 * _slow(rng, frames, 0.7, fps)
+    up = animal.tail_pitch - 0.5 * pitch + 0.3 * slow_curve(rng, frames, 0.7, fps)
     return base + length * ahead_of(heading + np.pi + swing, np.clip(up, lowest, 1.4))
 
 
@@ -329,7 +333,7 @@ def ahead_of(yaw: Float[np.ndarray, "T"], pitch: Float[np.ndarray, "T"]) -> Floa
     return np.stack([level * np.sin(yaw), np.sin(pitch), level * np.cos(yaw)], axis=-1)
 
 
-def _slow(rng: np.random.Generator, frames: int, seconds: float, fps: float) -> Float[np.ndarray, "T"]:
+def slow_curve(rng: np.random.Generator, frames: int, seconds: float, fps: float) -> Float[np.ndarray, "T"]:
     """Return a smooth random curve of variance 1 that changes within some seconds."""
     width = seconds * fps
     margin = int(np.ceil(4 * width))

@@ -101,7 +101,7 @@ def bent(
     start: Float[np.ndarray, "T 3"],
     end: Float[np.ndarray, "T 3"],
     towards: Float[np.ndarray, "T 3"],
-    lengths: tuple[float, float],
+    lengths: tuple[float | Float[np.ndarray, "T 1"], float | Float[np.ndarray, "T 1"]],
 ) -> Float[np.ndarray, "T 3"]:
     """Return the joint in the middle of a leg of two bones, on the side that `towards` points to.
 
@@ -111,7 +111,7 @@ def bent(
     upper, lower = lengths
     along = end - start
     distance = np.linalg.norm(along, axis=-1, keepdims=True)
-    if (distance > upper + lower).any() or (distance < SHORTEST_REACH * abs(upper - lower)).any():
+    if (distance > upper + lower).any() or (distance < SHORTEST_REACH * np.abs(upper - lower)).any():
         raise InvalidData("a paw is out of its leg's reach")
     along = along / distance
     aside = towards - (towards * along).sum(axis=-1, keepdims=True) * along
