@@ -192,6 +192,7 @@ def mvlift(
     from mocaplift.train import mvlift_lines as lines
     from mocaplift.train import mvlift_made as made
     from mocaplift.train.config import override, read_settings
+    from mocaplift.train.mvlift_people import People
 
     stages: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         "1": (lines.train_lines, lines.LineTraining(), lines.REHEARSAL),
@@ -204,13 +205,13 @@ def mvlift(
         asked = override(asked, rehearsal)
     if config:
         asked = read_settings(asked, config)
-    _run(partial(function, work=work), asked, cmu, out, settings, loudness, is_long=True)
+    _run(partial(function, work=work), asked, People(cmu), out, settings, loudness, is_long=True)
 
 
 def _run(
     stage: Any,
     config: Any,
-    cmu: Path | None,
+    source: Any,
     out: Path,
     settings: tuple[str, ...],
     loudness: dict[str, bool],
@@ -231,7 +232,7 @@ def _run(
         screen.open("training")
         stage = partial(stage, progress=screen.progress)
     try:
-        written = stage(asked, cmu, out)
+        written = stage(asked, source, out)
     finally:
         screen.close()
     click.echo(f"wrote {written}")

@@ -3,7 +3,7 @@
     mocaplift train mvlift --stage 1 CMU_DIR --work DIR --out weights
 
 No motion in space is ever shown to the network: the motions of the archives are filmed once each
-(`train.data.mvlift_pictures`), and the pictures are kept in the work folder.
+(`train.data.mvlift_pictures`), and the pictures are kept in the work folder. Clips of a user are pictures already.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from mocaplift.lift.diffusion import Schedule, clean_loss
 from mocaplift.lift.mvlift.conditions import POSE_SPREAD, ROOT_SPREAD
-from mocaplift.lift.mvlift.figure import PERSON, Figure
+from mocaplift.lift.mvlift.figure import Figure
 from mocaplift.lift.mvlift.network import DenoiserConfig, told_step
-from mocaplift.train.data.motion_bank import MotionBank, load_banks
-from mocaplift.train.data.mvlift_pictures import FORMAT, LineBatch, Pictures, read_pictures, save_pictures
+from mocaplift.train.data.mvlift_pictures import LineBatch
 from mocaplift.train.loop import LoopConfig, device_of, train
 from mocaplift.train.mvlift import SHORT_SHARE, drawn_steps, save_denoiser
 from mocaplift.train.mvlift_network import DenoiserModule
+from mocaplift.train.mvlift_source import Source
 
 # Settings of a rehearsal: everything happens, in two minutes with the bank of motions, and little is learnt.
 REHEARSAL = (
@@ -55,7 +55,7 @@ class LineTraining:
 
 def train_lines(
     config: LineTraining,
-    cmu: Path,
+    source: Source,
     out: Path,
     *,
     work: Path,
@@ -64,61 +64,42 @@ def train_lines(
     """Train the network of one view on pictures alone and return its weight file.
 
     Raises:
-        InvalidData: the CMU archives are missing or damaged.
+        InvalidData: the recordings or clips are missing or damaged.
         ConfigError: the work folder holds a run of other settings.
         OutputError: a folder cannot be written.
     """
     started = time.monotonic()
     network, device = config.network, device_of(config.loop)
-    pictures, held_out = filmed(config, cmu, work)
+    figure = source.figure(work)
+    pictures, held_out = source.pictures(work, network, config.pictures, config.validation)
     schedule = Schedule.cosine(config.steps)
     rng = np.random.default_rng((config.seed, config.loop.steps))
-    validation = held_out.batch(rng, min(config.validation, len(held_out.plane)), network.frames, PERSON)
+    validation = held_out.batch(rng, min(config.validation, len(held_out.plane)), network.frames, figure)
 
     def losses(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((config.seed, step))
         frames = network.frames // 2 if rng.random() < SHORT_SHARE else network.frames
-        batch = pictures.batch(rng, config.batch, frames, PERSON)
+        batch = pictures.batch(rng, config.batch, frames, figure)
         at = drawn_steps(rng, schedule, config.batch)
-        return line_losses(module, batch, schedule, at, rng, config, device)
+        return line_losses(module, batch, schedule, at, rng, config, figure, device)
 
     torch.manual_seed(config.seed)
-    module = DenoiserModule(network, PERSON).to(device)
+    module = DenoiserModule(network, figure).to(device)
     module = train(
         module,
         losses,
-        lambda averaged: measure_lines(averaged, validation, schedule, config, device),
+        lambda averaged: measure_lines(averaged, validation, schedule, config, figure, device),
         config.loop,
         work / "run-lines",
         config,
         progress=lambda done, total: progress("training", done, total),
     )
-    figures = measure_lines(module, validation, schedule, config, device)
-    path = out / "mvlift-lines.safetensors"
-    facts = {"made_by": "mocaplift train mvlift --stage 1", "pictures": len(pictures.plane)}
-    save_denoiser(path, module, PERSON, config, figures, time.monotonic() - started, facts)
+    figures = measure_lines(module, validation, schedule, config, figure, device)
+    path = out / f"{source.weights_name(None)}.safetensors"
+    made_by = {"made_by": "mocaplift train mvlift --stage 1", "pictures": len(pictures.plane)}
+    facts = {**source.facts, **made_by}
+    save_denoiser(path, module, figure, config, figures, time.monotonic() - started, facts)
     return path
-
-
-def filmed(config: LineTraining, cmu: Path, work: Path) -> tuple[Pictures, Pictures]:
-    """Return the pictures of training and of validation, made where the work folder lacks them.
-
-    Raises:
-        InvalidData: the CMU archives are missing or damaged, or kept pictures are.
-        OutputError: the folder cannot be written.
-    """
-    banks: tuple[MotionBank, MotionBank] | None = None
-    out = []
-    for number, split in enumerate(("train", "validation")):
-        path = work / f"pictures-{FORMAT}-{split}.npz"
-        if not path.is_file():
-            banks = banks or load_banks(cmu, work)
-            rng = np.random.default_rng((config.seed, number))
-            most = config.validation if number else config.pictures
-            shown = Pictures.filmed(banks[number], rng, config.network.frames, config.network.fps, most)
-            save_pictures(path, shown)
-        out.append(read_pictures(path))
-    return out[0], out[1]
 
 
 def line_losses(
@@ -128,6 +109,7 @@ def line_losses(
     step: np.ndarray,
     rng: np.random.Generator,
     config: LineTraining,
+    figure: Figure,
     device: torch.device,
 ) -> dict[str, Tensor]:
     """Return what the network is to make small: the distance to the clean picture, and that from the lines."""
@@ -139,7 +121,7 @@ def line_losses(
     channels = torch.ones(clean.shape[-1], device=device)
     channels[-2:] = config.root_weight
     place = clean_loss(predicted, clean, weight * channels)
-    line = line_distance(predicted, lines, PERSON)
+    line = line_distance(predicted, lines, figure)
     return {"loss": place + config.line_weight * line / POSE_SPREAD, "place": place, "line_mm": 1000 * line}
 
 
@@ -154,13 +136,18 @@ def line_distance(channels: Tensor, lines: Tensor, figure: Figure) -> Tensor:
 
 @torch.no_grad()
 def measure_lines(
-    module: nn.Module, batch: LineBatch, schedule: Schedule, config: LineTraining, device: torch.device
+    module: nn.Module,
+    batch: LineBatch,
+    schedule: Schedule,
+    config: LineTraining,
+    figure: Figure,
+    device: torch.device,
 ) -> dict[str, float]:
     """Return the loss's parts on held-out pictures, at a few levels of noise."""
     figures = {}
     for share in LOOKED_AT:
         rng, step = np.random.default_rng(0), np.full(len(batch.clean), int(share * schedule.steps))
-        parts = line_losses(module, batch, schedule, step, rng, config, device)
+        parts = line_losses(module, batch, schedule, step, rng, config, figure, device)
         for name in ("place", "line_mm"):
             figures[f"{name}_{share:g}"] = float(parts[name])
     return figures

@@ -11,6 +11,7 @@ import pytest
 from mocaplift.errors import ConfigError, InvalidData
 from mocaplift.fit import Fitter
 from mocaplift.layouts import BODY21
+from mocaplift.lift.mvlift.figure import PERSON
 from mocaplift.lift.mvlift.network import KIND
 from mocaplift.train.config import override
 from mocaplift.train.data.motion_bank import MotionBank, read_bank, save_bank
@@ -21,18 +22,17 @@ from tests.walker import walker
 
 torch = pytest.importorskip("torch")
 from mocaplift.train import mvlift, mvlift_lines, mvlift_made  # noqa: E402 - needs torch
-from mocaplift.train.mvlift import MADE_BANK, banks_of  # noqa: E402
 from mocaplift.train.mvlift_made import (  # noqa: E402
     BodyFitting,
     ViewMaking,
-    as_motion,
     fit_bodies,
-    fitted,
     make_views,
     read_shard,
     seen_again,
     shard_path,
 )
+from mocaplift.train.mvlift_people import People, as_motion, banks_of, fitted  # noqa: E402
+from mocaplift.train.mvlift_source import MADE_BANK  # noqa: E402
 
 FRAMES, FPS = 16, 15.0
 HIPS = BODY21.index("left_hip", "right_hip")
@@ -58,7 +58,7 @@ def _work(tmp_path: Path) -> Path:
 
 def test_kept_pictures_are_seen_as_they_were() -> None:
     told, _, _ = windows(FRAMES)
-    again = seen_again(pictures()[0], slice(1, 2))
+    again = seen_again(pictures()[0], slice(1, 2), PERSON)
     np.testing.assert_allclose(again.told, told.told, atol=1e-3)
     np.testing.assert_allclose(again.axes, told.axes, atol=1e-3)
     np.testing.assert_allclose(again.distance, told.distance, rtol=1e-3)
@@ -68,19 +68,19 @@ def test_views_are_made_once(work: Path, tmp_path: Path) -> None:
     alone = replace(SIZES, views=1)
     save_arrays(tmp_path / "mvlift-lines.safetensors", KIND, tiny_arrays(alone), tiny_header(alone))
     config = ViewMaking(per_shard=1, samples=2, steps=2)
-    folder = make_views(config, Path("none"), tmp_path, work=work)
-    shards = [read_shard(shard_path(folder, number)) for number in range(2)]
+    folder = make_views(config, People(Path("none")), tmp_path, work=work)
+    shards = [read_shard(shard_path(folder, number), PERSON) for number in range(2)]
     assert [shard["points"].shape for shard in shards] == [(1, FRAMES, 21, 3)] * 2
     assert all(shard["badness"] > 0 for shard in shards)
     # What was made stays: another network changes nothing.
     save_arrays(tmp_path / "mvlift-lines.safetensors", KIND, tiny_arrays(alone, head=0.0), tiny_header(alone))
-    make_views(config, Path("none"), tmp_path, work=work)
-    np.testing.assert_array_equal(read_shard(shard_path(folder, 1))["points"], shards[1]["points"])
+    make_views(config, People(Path("none")), tmp_path, work=work)
+    np.testing.assert_array_equal(read_shard(shard_path(folder, 1), PERSON)["points"], shards[1]["points"])
 
 
 def test_a_body_is_fitted_to_what_was_made() -> None:
     shown, truth = pictures()
-    seen = seen_again(shown, slice(0, 1))
+    seen = seen_again(shown, slice(0, 1), PERSON)
     noisy = truth + np.random.default_rng(0).normal(0, 0.03, truth.shape)
     body = fitted(seen, noisy, FPS, Fitter.for_views(1))
     assert body is not None
@@ -90,7 +90,7 @@ def test_a_body_is_fitted_to_what_was_made() -> None:
 
 def test_a_body_far_from_the_picture_is_refused() -> None:
     shown, truth = pictures()
-    seen = seen_again(shown, slice(0, 1))
+    seen = seen_again(shown, slice(0, 1), PERSON)
     away = np.random.default_rng(0).normal(0, 0.6, (1, 21, 3))
     assert fitted(seen, truth + away, FPS, Fitter.for_views(1)) is None
 
@@ -112,7 +112,7 @@ def test_the_best_become_a_bank(work: Path, tmp_path: Path) -> None:
     for number, badness in enumerate((0.9, 0.1)):
         points = (truth if number else 3 * truth)[None].astype(np.float32)
         np.savez(shard_path(folder, number), points=points, badness=np.array([badness], dtype=np.float32))
-    path = fit_bodies(BodyFitting(kept=0.5), Path("none"), tmp_path, work=work)
+    path = fit_bodies(BodyFitting(kept=0.5), People(Path("none")), tmp_path, work=work)
     bank = read_bank(path)
     assert path == work / MADE_BANK and bank.length.tolist() == [4 * (FRAMES - 1) + 1]
     learnt, held_out = banks_of("made", Path("none"), work)
@@ -125,15 +125,15 @@ def test_the_best_become_a_bank(work: Path, tmp_path: Path) -> None:
 
 def test_without_views_there_are_no_bodies(work: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match="run stage 2"):
-        fit_bodies(BodyFitting(), Path("none"), tmp_path, work=work)
+        fit_bodies(BodyFitting(), People(Path("none")), tmp_path, work=work)
     folder = work / "views"
     folder.mkdir()
     shard_path(folder, 0).write_bytes(b"nothing")
     with pytest.raises(InvalidData, match="no shard of made views"):
-        fit_bodies(BodyFitting(), Path("none"), tmp_path, work=work)
+        fit_bodies(BodyFitting(), People(Path("none")), tmp_path, work=work)
     np.savez(shard_path(folder, 0), points=np.zeros((1, 2, 21, 3)), badness=np.zeros(2))
     with pytest.raises(InvalidData, match="do not fit together"):
-        fit_bodies(BodyFitting(), Path("none"), tmp_path, work=work)
+        fit_bodies(BodyFitting(), People(Path("none")), tmp_path, work=work)
 
 
 def test_rehearsals_are_smaller() -> None:

@@ -41,6 +41,7 @@ from mocaplift.train.mvlift import (  # noqa: E402
     train_multiview,
 )
 from mocaplift.train.mvlift_lines import LineTraining, line_distance, line_losses, train_lines  # noqa: E402
+from mocaplift.train.mvlift_people import People  # noqa: E402
 
 CPU = torch.device("cpu")
 LOOP = LoopConfig(
@@ -104,21 +105,21 @@ class TestViews:
         seen = draw(one_camera(bank, is_varied=False), np.random.default_rng(0), 2, 16, 15.0)
         clean = encoded(seen.pictures(AZIMUTHS), PERSON).astype(np.float32)
         schedule = Schedule.cosine(50)
-        parts = multiview_losses(Knows(clean), seen, schedule, np.random.default_rng(0), VIEWS, CPU)
+        parts = multiview_losses(Knows(clean), seen, schedule, np.random.default_rng(0), VIEWS, PERSON, CPU)
         assert float(parts["loss"]) == 0.0
-        figures = measure(Knows(clean), seen, schedule, CPU)
+        figures = measure(Knows(clean), seen, schedule, PERSON, CPU)
         # What was observed is believed too: what is left is the detector's error.
         assert set(figures) == {"mpjpe", "root", "way"} and max(figures.values()) < 120.0
 
     def test_it_learns_keeps_and_goes_on(self, work: Path, tmp_path: Path) -> None:
-        path = train_multiview(VIEWS, Path("none"), tmp_path, work=work)
+        path = train_multiview(VIEWS, People(Path("none")), tmp_path, work=work)
         lines = (work / "run-mocap" / "metrics.jsonl").read_text().splitlines()
         first, last = (json.loads(line) for line in (lines[0], lines[-1]))
         assert last["loss"] < first["loss"] and last["step"] == 20
         network = load_network(str(path))
         assert (network.config, network.figure, network.steps) == (SIZES, PERSON, 50)
         kept = path.read_bytes()
-        train_multiview(VIEWS, Path("none"), tmp_path, work=work)
+        train_multiview(VIEWS, People(Path("none")), tmp_path, work=work)
         again = load_network(str(path))
         assert all((again.weights[name] == each).all() for name, each in network.weights.items())
         assert len(kept) == len(path.read_bytes())
@@ -195,11 +196,11 @@ class TestLines:
         batch = shown.batch(np.random.default_rng(1), 6, 16, PERSON)
         step = np.full(6, 30)
         rng = np.random.default_rng(0)
-        parts = line_losses(Knows(batch.clean), batch, Schedule.cosine(50), step, rng, LINES, CPU)
+        parts = line_losses(Knows(batch.clean), batch, Schedule.cosine(50), step, rng, LINES, PERSON, CPU)
         assert float(parts["place"]) == 0.0 and float(parts["line_mm"]) < 0.01
 
     def test_it_learns_from_pictures_and_keeps_them(self, work: Path, tmp_path: Path) -> None:
-        path = train_lines(LINES, Path("none"), tmp_path, work=work)
+        path = train_lines(LINES, People(Path("none")), tmp_path, work=work)
         kept = read_pictures(work / "pictures-1-train.npz")
         assert len(kept.plane) > 0
         lines = (work / "run-lines" / "metrics.jsonl").read_text().splitlines()

@@ -6,10 +6,10 @@
     root = ["neck", "tail"]
 
 A bone is two joints and its length (m). The root is the middle of the joints it names. Every joint is on a bone;
-bones make a tree, or several that move freely of each other: a person and a box. `name` may be given (else it is the
-file's). Lengths may be left out, of all bones: training measures how long they are against each other, and half the
-longest way along the bones from joint to joint is `reach` (m; 1, about a person's, where it is not given): the
-result has the right shape, and that size.
+bones make a tree, or several that move freely of each other: a person and a box. `name` may be given (else it is
+the file's). Lengths may be left out, of all bones: training measures how long they are against each other, and
+half the longest way along the bones from joint to joint is `reach` (m; 1, about a person's, where it is not
+given). The result then has the right shape, and that size.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def _figure(told: dict[str, Any], stem: str) -> Figure:
     bones, lengths = _bones(_list(told, "bones"), joints)
     layout = Layout(name, joints, _pairs(told.get("pairs", []), joints))
     sized = tuple(
-        (start, end, length) for (start, end), length in zip(bones, lengths or [1.0] * len(bones), strict=True)
+        (start, end, length)
+        for (start, end), length in zip(bones, lengths or [1.0] * len(bones), strict=True)
     )
     figure = Figure(layout, root, sized, has_lengths=bool(lengths))
     bone_order(figure)

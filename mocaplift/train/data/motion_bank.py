@@ -20,7 +20,8 @@ from scipy.ndimage import gaussian_filter1d
 from mocaplift.body import Body, body_keypoints, load_body
 from mocaplift.errors import InvalidData
 from mocaplift.files import whole_file
-from mocaplift.layouts import BODY21, SMPL24
+from mocaplift.layouts import SMPL24
+from mocaplift.lift.mvlift.figure import PERSON, Figure
 from mocaplift.rotations import from_rotvec, make_continuous, multiply, normalize, rotate, slerp
 from mocaplift.train.data.augment import LARGEST_TILT, LOWER_BODY, TURN_SIGMA
 from mocaplift.train.data.cmu import Take, read_takes
@@ -50,22 +51,23 @@ LARGEST_BANK = 2 << 30  # bytes
 
 @dataclass(frozen=True, eq=False)
 class MotionBank:
-    """Body21 motions one after the other, world metres, floor at y = 0, at `BANK_FPS`.
+    """Motions of a figure one after the other, world metres (or its units), floor at y = 0, at `BANK_FPS`.
 
     `first` and `length` tell where each motion lies, `chance` how often it is drawn, `speeds` the least and the
     greatest speed of a passage over the recording.
     """
 
-    xyz: Float[np.ndarray, "F 21 3"]
+    xyz: Float[np.ndarray, "F J 3"]
     first: Int[np.ndarray, "M"]
     length: Int[np.ndarray, "M"]
     chance: Float[np.ndarray, "M"]
     speeds: tuple[float, float] = SPEEDS
+    figure: Figure = PERSON
 
     def windows(
         self, rng: np.random.Generator, count: int, num_frames: int, fps: float
-    ) -> Float[np.ndarray, "N T 21 3"]:
-        """Return random passages, their middle frame's hips over (0, 0), at other speeds, sizes and headings.
+    ) -> Float[np.ndarray, "N T J 3"]:
+        """Return random passages, their middle frame's root over (0, 0), at other speeds, sizes and headings.
 
         Raises:
             InvalidData: no motion of the bank is long enough.
@@ -84,10 +86,11 @@ class MotionBank:
         share = (at - low).astype(np.float32)[..., None, None]
         low += self.first[chosen, None]
         xyz = self.xyz[low] * (1 - share) + self.xyz[low + 1] * share
-        hips = BODY21.index("left_hip", "right_hip")
-        xyz[..., [0, 2]] -= xyz[:, num_frames // 2, hips].mean(axis=1)[:, None, None, [0, 2]]
+        layout = self.figure.layout
+        root = layout.index(*self.figure.root)
+        xyz[..., [0, 2]] -= xyz[:, num_frames // 2, root].mean(axis=1)[:, None, None, [0, 2]]
         is_mirrored = rng.random(count) < 0.5
-        mirrored = xyz[is_mirrored][:, :, list(BODY21.mirror)]
+        mirrored = xyz[is_mirrored][:, :, list(layout.mirror)]
         mirrored[..., 0] *= -1
         xyz[is_mirrored] = mirrored
         turn = _yaws(rng.uniform(0, 2 * np.pi, count)) * rng.uniform(*SIZES, count)[:, None, None]
@@ -130,8 +133,8 @@ def save_bank(path: Path, bank: MotionBank) -> None:
     log.info("%s: %d motions, %.0f minutes", path.name, len(bank.first), len(bank.xyz) / BANK_FPS / 60)
 
 
-def read_bank(path: Path) -> MotionBank:
-    """Return a bank that `save_bank` wrote.
+def read_bank(path: Path, figure: Figure = PERSON) -> MotionBank:
+    """Return a bank of a figure's motions that `save_bank` wrote.
 
     Raises:
         InvalidData: the file is missing, too large, damaged, or no bank.
@@ -140,12 +143,13 @@ def read_bank(path: Path) -> MotionBank:
         if path.stat().st_size > LARGEST_BANK:
             raise InvalidData(f"{path}: larger than any bank of motions")
         with np.load(path, allow_pickle=False) as file:
-            bank = MotionBank(**{key: file[key] for key in ("xyz", "first", "length", "chance")})
+            arrays = {key: file[key] for key in ("xyz", "first", "length", "chance")}
+            bank = MotionBank(**arrays, figure=figure)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InvalidData(f"{path}: not a bank of motions ({error}); delete it to make it anew") from error
     if (
         bank.xyz.ndim != 3
-        or bank.xyz.shape[1:] != (len(BODY21), 3)
+        or bank.xyz.shape[1:] != (len(figure.layout), 3)
         or not len(bank.first)
         or not len(bank.first) == len(bank.length) == len(bank.chance)
         or (bank.first < 0).any()

@@ -40,9 +40,9 @@ class Seen:
     """
 
     observed: Observed
-    truth: Float[np.ndarray, "N T 21 3"]
+    truth: Float[np.ndarray, "N T J 3"]
 
-    def pictures(self, azimuths: Sequence[float]) -> Float[np.ndarray, "N V T 21 2"]:
+    def pictures(self, azimuths: Sequence[float]) -> Float[np.ndarray, "N V T J 2"]:
         """Return the truth as the camera and those of a ring (turns about +Y, rad) see it, metres."""
         return Ring.around(self.observed.axes, self.observed.distance, azimuths).see(self.truth)
 
