@@ -1,7 +1,7 @@
 """A person with a box: recorded motions whose hands carry a rigid box, put it down and pick it up again.
 
-The recordings know of no box. Arms are bent anew (two bones each) so that the hands lie on its sides; while it stands
-somewhere, arms and body move as recorded.
+The recordings know of no box. Arms are bent anew (two bones each) so that the hands lie on its sides; while it
+stands somewhere, arms and body move as recorded.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ CORNERS = {
     for depth, z in (("back", -1.0), ("front", 1.0))
     for side, x in (("left", 1.0), ("right", -1.0))
 }
-# Where it is carried, from the middle of the shoulders (m): aside, down, ahead; how far that wanders (sigma), within
-# so many seconds, and how it leans and tilts (rad, sigma).
+# Where it is carried, from the middle of the shoulders (m): aside, up, ahead; how far that wanders (sigma), how it
+# turns, leans and tilts (rad, sigma), and within how many seconds.
 CARRIED, CARRIED_SPREAD = np.array([0.0, -0.28, 0.32]), np.array([0.03, 0.06, 0.03])
 YAW_SPREAD, TILT_SPREAD = 0.12, (0.15, 0.08)
 WANDERS = 0.8  # s
 STARTS_HELD = 0.6  # share of clips
 HOLDS, RESTS = (1.5, 6.0), (1.0, 3.0)  # s
-# Time in which hands leave and find the box, and in which it is lifted from where it stood to where it is carried (s).
+# Time in which hands leave and find the box, and in which it is lifted to where it is carried (s).
 GRASP, LIFTING = 0.3, 0.5
 # Shares of an arm's length within which it carries a box, and to which it reaches at all.
 LONGEST_REACH, STRAIGHT = 0.93, 0.995

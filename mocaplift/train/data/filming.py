@@ -1,4 +1,4 @@
-"""Points of any figure as one static camera sees them: 2D keypoints with errors and gaps, as a detector makes them.
+"""Points of any figure as one static camera sees them: 2D keypoints with errors and gaps like a detector's.
 
 The camera is level, has the angle of view that is assumed of unknown ones, and stands anywhere about the figure.
 Nothing hides anything: a joint is lost at random, or outside the picture.
@@ -7,7 +7,7 @@ Nothing hides anything: a joint is lost at random, or outside the picture.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from scipy.ndimage import gaussian_filter1d
 
 from mocaplift.assume import USUAL_FOV
@@ -22,7 +22,7 @@ AIM = np.radians(4.0)  # sigma of where it is turned to, about the vertical
 # every frame. Joints differ: log sigma.
 SLOW_ERROR, FAST_ERROR, JOINTS_DIFFER = 0.010, 0.006, 0.35
 ERROR_SECONDS = 0.25
-# Share of the time that a joint is lost, and for how long (s, mean); wrong by so much (share of the size) as often.
+# Share of the time that a joint is lost or wrong, for how long (s, mean), and how wrong (share of the size).
 LOST_SHARE, LOST_SECONDS = 0.03, 0.3
 WRONG_SHARE, WRONG_SECONDS, WRONG = 0.004, 0.2, 0.15
 CONF, CONF_SPREAD = 0.85, 0.05
@@ -82,9 +82,3 @@ def _episodes(
             first = int(rng.integers(frames))
             happens[first : first + 1 + int(rng.exponential(length)), joint] = True
     return happens
-
-
-def in_camera(camera: Camera, xyz: Float[np.ndarray, "*lead 3"]) -> Float[np.ndarray, "*lead 3"]:
-    """Return world points with the camera at the origin and the world's axes, as a lifter without rig sees them."""
-    axes = camera.cam_from_world[:3, :3]
-    return xyz + axes.T @ camera.cam_from_world[:3, 3]
