@@ -1,7 +1,7 @@
 """Motion capture that training never saw, as a benchmark of lifters: random rigs, random detections.
 
-It scores as `evaluate.aist` does for several views. It lies here and not in `evaluate` because its motions, rigs
-and detectors are training's own. The motions are recordings as they are (those of training are also blended and
+It scores as `evaluate.aist` does. It lies here and not in `evaluate` because its motions, rigs and detectors are
+training's own. The motions are recordings as they are (those of training are also blended and
 turned), each on a random body.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from mocaplift.body import body_keypoints, load_body
 from mocaplift.errors import ConfigError, InvalidData
-from mocaplift.evaluate import pooled, several
+from mocaplift.evaluate import pooled, several, single
 from mocaplift.evaluate.report import Row
 from mocaplift.evaluate.solvers import Solve, by_lifter
 from mocaplift.layouts import BODY21, COCO17, remap
@@ -42,35 +42,45 @@ def mocap(
     views: int,
     lifters: Sequence[str] | None = None,
     windows: int = WINDOWS,
+    focal: str = single.KNOWN,
     fit: bool = False,
     jobs: int = 1,
     solve: Solve = by_lifter,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
-    """Return the rows of the benchmark: each kind of detector, then "all"; see `evaluate.pooled`.
+    """Return the rows of the benchmark: each kind of detector, then "all"; see `evaluate.pooled` and `single`.
 
-    Absolute errors of COCO's 17 joints: toes and heels, which most COCO detectors lack, do not count.
+    Errors are of COCO's 17 joints: toes and heels, which most COCO detectors lack, do not count.
 
     Args:
         folder: CMU's archives, of which the takes that training leaves out are used, or BVH files on CMU's
             skeleton.
         views: cameras of every rig.
-        lifters: names to score, as `solve` understands them; None: all there are of several views.
+        lifters: names to score, as `solve` understands them; None: all there are of so many views.
         windows: how many are drawn; always the same.
-        fit: score each lifter also with the product's fit after it.
+        focal: what lifters of one view are told of the lens, as in `single.told`.
+        fit: with several views, score each lifter also with the product's fit after it.
         jobs: processes that share the work.
         solve: what turns views into points; a function of a module when `jobs` is above 1.
         progress: told (windows scored, all windows).
 
     Raises:
         InvalidData: the folder holds no motions, damaged ones, or none long enough.
-        ConfigError: too few views or windows, or an unknown lifter.
+        ConfigError: too few views or windows, an unknown lifter, or what is of one view only.
     """
-    if views < several.FEWEST_VIEWS or windows < 1:
-        raise ConfigError(f"two or more views and one or more windows are needed, not {views} and {windows}")
+    if views < 1 or windows < 1:
+        raise ConfigError(f"one or more views and windows are needed, not {views} and {windows}")
+    if views > 1 and focal != single.KNOWN:
+        raise ConfigError(f"unknown focal lengths are of one view, not of {views}")
+    drawn = scenes(bank_of(recordings(folder)), views, windows)
+    if views == 1:
+        names = single.default_lifters() if lifters is None else lifters
+        met = [single.Window(each.name, 0, each.views[0], each.cameras[0], each.truth) for each in drawn]
+        return single.table(
+            single.scored(met, names, BENCHMARK, focal=focal, jobs=jobs, solve=solve, progress=progress)
+        )
     names = several.default_lifters() if lifters is None else lifters
     names = several.with_fit(names) if fit else names
-    drawn = scenes(bank_of(recordings(folder)), views, windows)
     return pooled.table(several.scored(drawn, names, jobs=jobs, solve=solve, progress=progress), BENCHMARK)
 
 

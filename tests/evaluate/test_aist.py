@@ -149,6 +149,47 @@ def test_the_benchmark_prints_lifters_beside_the_floor(folder: Path):
     assert {r.frames for r in rows} == {120} and {r.views for r in rows} == {1}
 
 
+def test_the_first_window_of_each_camera(folder: Path):
+    assert [(w.camera.name, w.start) for w in aist.windows(folder, first=True)] == [(n, 0) for n in NAMES]
+    rows = aist.aist(folder, first=True, lifters=[])
+    assert {r.frames for r in rows if r.sequence == "all" and r.metric == "mpjpe"} == {3 * 120}
+    with pytest.raises(ConfigError, match="of one view, not of 2"):
+        aist.aist(folder, views=2, first=True)
+
+
+# A likely lens covers 60 degrees of 1920 px: f = 960 / tan 30.
+ZOOM = 960 * 3**0.5 / 1400
+
+
+def truth_by_the_lens_it_is_told(views, cameras, lifter) -> Motion3D:
+    """A lifter that cheats: the walker as far away as the focal length says that they are."""
+    (camera,) = cameras
+    xyz = walker(FRAMES, fps=SOURCE_FPS, speed=0.2).keypoints.xyz[::2][:120]
+    rotation, shift = camera.cam_from_world[:3, :3], camera.cam_from_world[:3, 3]
+    in_camera = (xyz @ rotation.T + shift) * [1.0, 1.0, camera.intrinsics[0, 0] / 1400]
+    world = (in_camera - shift) @ rotation
+    return Motion3D(xyz=world, sigma=np.ones(xyz.shape[:2]), layout=BODY21, fps=30.0)
+
+
+def test_an_unknown_lens_is_a_likely_one(folder: Path):
+    given = {"cameras": ["c01"], "first": True, "lifters": ["cheat"], "solve": truth_by_the_lens_it_is_told}
+    known = {(r.lifter, r.metric): r.value for r in aist.aist(folder, **given) if r.sequence == "all"}
+    rows = aist.aist(folder, **given, focal="unknown")
+    unknown = {(r.lifter, r.metric): r.value for r in rows if r.sequence == "all"}
+    name = "cheat (focal unknown)"
+    assert known["cheat", "depth_gain"] == pytest.approx(1, abs=1e-6) and known["cheat", "mpjpe"] < 1e-3
+    assert unknown[name, "depth_gain"] == pytest.approx(ZOOM)
+    # 5 m away, at last 4.2 m, and 19 % too far: the error is along the line of sight.
+    assert unknown[name, "absolute_mpjpe"] == pytest.approx(4600 * (ZOOM - 1), rel=0.02)
+    # It is drawn by the lens that it was made with.
+    assert unknown[name, "j2d"] == pytest.approx(known["cheat", "j2d"], abs=0.1)
+    assert unknown["static", "j2d"] == known["static", "j2d"]
+    with pytest.raises(ConfigError, match="known or unknown, not 'guessed'"):
+        aist.aist(folder, **given, focal="guessed")
+    with pytest.raises(ConfigError, match="of one view, not of 2"):
+        aist.aist(folder, views=2, focal="unknown")
+
+
 def test_several_views_are_scored_by_the_lifter_itself(folder: Path):
     rows = aist.aist(folder, views=2, lifters=["dlt"])
     value = {(r.sequence, r.metric): r.value for r in rows}
