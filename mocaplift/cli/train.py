@@ -156,7 +156,7 @@ def mpl_paper(cmu: Path, work: Path, calib: Path | None, settings: tuple[str, ..
 
 
 @train.command()
-@_cmu
+@click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
 @_out
 @click.option(
     "--stage",
@@ -175,24 +175,35 @@ def mpl_paper(cmu: Path, work: Path, calib: Path | None, settings: tuple[str, ..
 @click.option(
     "--rehearse", is_flag=True, help="Do everything, small and in two minutes, to see that it works."
 )
+@click.option(
+    "--layout",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.toml",
+    help="Another figure than a person: SOURCE is then a folder of your own clips, .npz files of 2D keypoints.",
+)
 @_set
 @loudness_flags
 def mvlift(
-    cmu: Path,
+    source: Path,
     out: Path,
     stage: str,
     work: Path,
     config: Path | None,
     rehearse: bool,
+    layout: Path | None,
     settings: tuple[str, ...],
     **loudness: bool,
 ) -> None:
-    """Train the diffusion networks of one camera on the CMU archives in CMU_DIR, or make what they learn from."""
+    """Train the diffusion networks of one camera, or make what they learn from.
+
+    SOURCE is the folder of the CMU archives, or with --layout one of your own clips.
+    """
     from mocaplift.train import mvlift as views
     from mocaplift.train import mvlift_lines as lines
     from mocaplift.train import mvlift_made as made
     from mocaplift.train.config import override, read_settings
     from mocaplift.train.mvlift_people import People
+    from mocaplift.train.mvlift_source import MADE
 
     stages: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         "1": (lines.train_lines, lines.LineTraining(), lines.REHEARSAL),
@@ -201,11 +212,19 @@ def mvlift(
         "4": (views.train_multiview, views.MultiviewTraining(), views.REHEARSAL),
     }
     function, asked, rehearsal = stages[stage]
+    learnt: Any = People(source)
+    if layout:
+        from mocaplift.lift.mvlift.figure_file import read_figure
+        from mocaplift.train.mvlift_clips import Clips
+
+        learnt = Clips(source, read_figure(layout))
+        if stage == "4":
+            asked = dataclasses.replace(asked, motions=MADE)
     if rehearse:
         asked = override(asked, rehearsal)
     if config:
         asked = read_settings(asked, config)
-    _run(partial(function, work=work), asked, People(cmu), out, settings, loudness, is_long=True)
+    _run(partial(function, work=work), asked, learnt, out, settings, loudness, is_long=True)
 
 
 def _run(

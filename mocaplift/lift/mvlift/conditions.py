@@ -1,7 +1,7 @@
 """What the networks of MVLift are told, and how pictures become channels and back.
 
 A picture is told as the joints about the root and the root, each in units of its usual spread: a person's path
-must not drown the pose.
+must not drown the pose. Metres are a person's: those of other figures are counted in `Figure.unit`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from mocaplift import confidence
+from mocaplift.layouts import BODY21
 from mocaplift.lift.direct.features import looking_at
 from mocaplift.lift.mvlift.figure import Figure
+from mocaplift.values import Keypoints2D
 
 # Spread of joints about the root and of the root about the middle of the ring in pictures (m); of 20 000 windows.
 POSE_SPREAD, ROOT_SPREAD = 0.35, 0.5
@@ -26,6 +29,9 @@ SCALE_RANGE = (0.02, 2.0)  # 1/m
 FARTHEST, FARTHEST_PLANE = 3.0, 3.0
 NEAREST_DEPTH = 0.1
 FARTHEST_LINE = 6.0  # m
+# Error of a keypoint of confidence 1 of which no detector was measured (m, sigma); of others it is that over the
+# confidence, which is about what holds for people.
+PLAIN_SIGMA = 0.012
 # Of the observed picture: place 2, error and whether it was seen of each joint; of each frame its middle 2, size,
 # distance, elevation 2, and whether anything was seen.
 NUM_SEEN, NUM_FRAME = 4, 7
@@ -46,6 +52,14 @@ def num_told_seen(figure: Figure) -> int:
 def num_told_lines(figure: Figure) -> int:
     """Return how many numbers are told of a frame whose lines are known."""
     return NUM_LINE * len(figure.layout) + NUM_LINE_FRAME
+
+
+def expected_sigma(keypoints: Keypoints2D, figure: Figure) -> Float[np.ndarray, "T J"]:
+    """Return the error per axis (units) expected of a figure's keypoints at its depth; infinite: not seen."""
+    if figure.layout == BODY21:
+        return confidence.sigma(keypoints)
+    seen = keypoints.conf > 0
+    return np.where(seen, PLAIN_SIGMA / np.where(seen, keypoints.conf, 1.0), np.inf)
 
 
 def encoded(plane: Float[np.ndarray, "*lead J 2"], figure: Figure) -> Float[np.ndarray, "*lead C"]:

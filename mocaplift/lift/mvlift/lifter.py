@@ -11,17 +11,17 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.interpolate import make_interp_spline
 from threadpoolctl import threadpool_limits
 
 from mocaplift.cameras import centre, rays
-from mocaplift.confidence import sigma as confidence_sigma
 from mocaplift.errors import InvalidData
 from mocaplift.layouts import remap_keypoints
 from mocaplift.lift.diffusion import Schedule
+from mocaplift.lift.holes import guessable, interpolated, stretches
 from mocaplift.lift.mvlift import line_views
-from mocaplift.lift.mvlift.conditions import observed
+from mocaplift.lift.mvlift.conditions import expected_sigma, observed
 from mocaplift.lift.mvlift.network import KIND, Denoiser
 from mocaplift.lift.mvlift.sampling import AZIMUTHS, Sampling, ring_of, sampled, told_observed
 from mocaplift.values import Camera, Keypoints2D, Motion3D
@@ -33,6 +33,7 @@ SAMPLES = 4
 SEED = 0
 # Standard deviation (m) of a point about the mean of the samples, beside their spread: held-out windows.
 POINT_SIGMA = 0.10
+HOLE_SIGMA = 0.3  # m, where a straight line stands for what nobody saw
 WINDOWS_AT_ONCE = 16  # bounds memory
 
 # (network, directions [T J 3], their expected errors [T J], generator) -> samples of the points [S T J 3].
@@ -58,7 +59,8 @@ def lift(
     """Return the motion of one figure seen by one camera, in the network's layout, world metres (+Y up).
 
     The figure is taken to have the usual size. Frames that the network does not look at, for clips faster than
-    it, are interpolated. `draws` makes the samples (None: `samples`).
+    it, are interpolated; so are those far from any that shows the figure. `draws` makes the samples (None:
+    `samples`).
 
     Raises:
         InvalidData: not exactly one view, or too few keypoints in every frame.
@@ -67,21 +69,32 @@ def lift(
     if len(views) != 1 or len(cameras) != 1:
         raise InvalidData(f"mvlift lifts one view, but {len(views)} were given")
     network = network or load_network()
-    layout = network.figure.layout
+    layout, unit = network.figure.layout, network.figure.unit
     keypoints = views[0] if views[0].layout == layout else remap_keypoints(views[0], layout)
-    if ((keypoints.conf > 0).sum(axis=-1) < FEWEST_POINTS).all():
-        raise InvalidData(f"no frame shows {FEWEST_POINTS} or more keypoints; nothing can be lifted")
-    frames = len(keypoints.xy)
-    places = np.arange(0, frames, max(1, round(keypoints.fps / network.config.fps)))
-    direction = rays(cameras[0], np.nan_to_num(keypoints.xy[places]))
-    errors, rng = confidence_sigma(keypoints)[places], np.random.default_rng(SEED)
-    xyz = (draws or samples)(network, direction, errors, rng)
-    xyz = xyz + centre(cameras[0])
-    mean = xyz.mean(axis=0)
-    spread = np.sqrt(np.square(xyz - mean).sum(axis=-1).mean(axis=0) / 3)
+    usable = (keypoints.conf > 0).sum(axis=-1) >= FEWEST_POINTS
+    if not usable.any():
+        raise InvalidData(
+            f"no frame shows {FEWEST_POINTS} or more keypoints of the layout {layout.name}; nothing can be lifted"
+        )
+    direction = rays(cameras[0], np.nan_to_num(keypoints.xy))
+    errors = expected_sigma(keypoints, network.figure)
+    near, frames = guessable(usable, keypoints.fps), np.arange(len(usable))
+    stride = max(1, round(keypoints.fps / network.config.fps))
+    xyz, sigma = np.zeros(direction.shape), np.zeros(errors.shape)
+    for span in stretches(near):
+        places, rng = frames[span][::stride], np.random.default_rng(SEED)
+        found = unit * (draws or samples)(network, direction[places], errors[places], rng)
+        mean = found.mean(axis=0)
+        spread = np.sqrt(np.square(found - mean).sum(axis=-1).mean(axis=0) / 3)
+        xyz[span] = _at_all(mean, places, frames[span])
+        sigma[span] = _at_all(spread[..., None], places, frames[span])[..., 0]
+    known = np.flatnonzero(near)
     return Motion3D(
-        xyz=_at_all(mean, places, frames),
-        sigma=np.hypot(POINT_SIGMA, _at_all(spread[..., None], places, frames)[..., 0]),
+        xyz=interpolated(frames, known, xyz[known]) + centre(cameras[0]),
+        sigma=np.hypot(
+            interpolated(frames, known, sigma[known]),
+            unit * np.where(near, POINT_SIGMA, HOLE_SIGMA)[:, None],
+        ),
         layout=layout,
         fps=keypoints.fps,
     )
@@ -96,50 +109,47 @@ def samples(
     count: int = SAMPLES,
     sampling: Sampling | None = None,
 ) -> Float[np.ndarray, "S T J 3"]:
-    """Return several samples of a whole clip's points about the camera, world axes, metres."""
+    """Return several samples of a whole clip's points about the camera: world axes, the figure's units."""
     length = network.config.frames
     spans = windows(len(direction), length, length // 2)
-    seen = observed(
-        np.stack([direction[span] for span in spans] * count),
-        np.stack([sigma[span] for span in spans] * count),
-        network.figure,
-    )
+    shown, errors = (np.stack([each[span] for span in spans]) for each in (direction, sigma))
+    seen = observed(shown, errors, network.figure)
     joined = np.zeros((count, *direction.shape))
-
-    def join(points: np.ndarray) -> np.ndarray:
-        for sample in range(count):
-            pieces = points[sample * len(spans) : (sample + 1) * len(spans)]
-            joined[sample] = crossfaded_points(list(pieces), spans)
-        return np.concatenate([np.stack([each[span] for span in spans]) for each in joined])
+    is_alone = network.config.views == 1
+    ring = ring_of(seen, line_views.AZIMUTHS if is_alone else AZIMUTHS)
+    told = line_views.told_by_lines(seen, ring) if is_alone else told_observed(seen, ring)
 
     def asked(noisy: np.ndarray, step: int, told: np.ndarray) -> np.ndarray:
         starts = range(0, len(noisy), WINDOWS_AT_ONCE)
         parts = [slice(start, start + WINDOWS_AT_ONCE) for start in starts]
         return np.concatenate([network(noisy[part], step, told[part]) for part in parts])
 
-    is_alone = network.config.views == 1
-    ring = ring_of(seen, line_views.AZIMUTHS if is_alone else AZIMUTHS)
-    sampled(
-        line_views.each_alone(asked) if is_alone else asked,
-        Schedule.cosine(network.steps),
-        seen,
-        ring,
-        line_views.told_by_lines(seen, ring) if is_alone else told_observed(seen, ring),
-        network.figure,
-        rng,
-        sampling=sampling,
-        join=join,
-    )
+    for sample in joined:
+
+        def join(points: np.ndarray, whole: np.ndarray = sample) -> np.ndarray:
+            whole[:] = crossfaded_points(list(points), spans)
+            return np.stack([whole[span] for span in spans])
+
+        sampled(
+            line_views.each_alone(asked) if is_alone else asked,
+            Schedule.cosine(network.steps),
+            seen,
+            ring,
+            told,
+            network.figure,
+            rng,
+            sampling=sampling,
+            join=join,
+        )
     return joined
 
 
 def _at_all(
-    values: Float[np.ndarray, "P J C"], places: np.ndarray, frames: int
+    values: Float[np.ndarray, "P J C"], places: Int[np.ndarray, "P"], frames: Int[np.ndarray, "T"]
 ) -> Float[np.ndarray, "T J C"]:
     """Return values known at some frames at all of them: cubic in between, the last ones as they were last."""
     if len(places) < 4:
-        nearest = np.searchsorted(places, np.arange(frames), side="right") - 1
-        return values[nearest]
-    at = np.minimum(np.arange(frames), places[-1])
+        return values[np.searchsorted(places, frames, side="right") - 1]
+    at = np.minimum(frames, places[-1])
     spread: Float[np.ndarray, "T J C"] = make_interp_spline(places, values, k=3)(at)
     return spread
