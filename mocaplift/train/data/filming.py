@@ -48,7 +48,8 @@ def filmed(rng: np.random.Generator, motion: Motion3D, camera: Camera) -> Keypoi
     """Return what a detector would say of points that a camera sees."""
     frames, joints = motion.sigma.shape
     true = project(camera, motion.xyz)
-    size = np.nanmedian(np.linalg.norm(np.nanmax(true, axis=1) - np.nanmin(true, axis=1), axis=-1))
+    ahead = true[np.isfinite(true).all(axis=(1, 2))]
+    size = np.median(np.linalg.norm(np.ptp(ahead, axis=1), axis=-1)) if len(ahead) else np.nan
     worse = np.exp(JOINTS_DIFFER * rng.normal(size=(joints, 1)))
     width = ERROR_SECONDS * motion.fps
     slow = gaussian_filter1d(rng.normal(size=(frames, joints, 2)), width, axis=0, mode="nearest")
