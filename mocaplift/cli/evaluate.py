@@ -103,6 +103,9 @@ def evaluate() -> None:
     help="With several views: frames per second, 30 or the 60 of the data.  [default 30]",
 )
 @click.option("--first", is_flag=True, help="With one view: only the first window of each camera.")
+@click.option(
+    "--published", is_flag=True, help="With one view: also what papers report, on other sequences of AIST++."
+)
 @_every
 @_several
 @_focal
@@ -115,6 +118,7 @@ def aist(
     sequences: tuple[str, ...],
     rate: float,
     first: bool,
+    published: bool,
     every: int,
     lifters: tuple[str, ...],
     focal: str,
@@ -135,6 +139,7 @@ def aist(
             fps=rate,
             first=first,
             focal=focal,
+            with_published=published,
             fit=fit,
             jobs=jobs,
             progress=progress,
@@ -265,7 +270,7 @@ def samples(folder: Path | None, lifters: tuple[str, ...], detector: str, json_p
 @click.argument("video", type=click.Path(path_type=Path), metavar="[VIDEO]", required=False)
 @click.option(
     "--views",
-    type=click.IntRange(min=2),
+    type=click.IntRange(min=1),
     default=4,
     metavar="N",
     help="Without VIDEO: cameras of the clip that is made up.  [default 4]",
@@ -275,13 +280,14 @@ def samples(folder: Path | None, lifters: tuple[str, ...], detector: str, json_p
     "lifters",
     multiple=True,
     metavar="NAME",
-    help=f"What to time; may be repeated.  [default {_LIFTER}; without VIDEO all of several views]",
+    help=f"What to time; may be repeated.  [default {_LIFTER}; without VIDEO all of so many views]",
 )
 @_json
 def speed(video: Path | None, views: int, lifters: tuple[str, ...], json_path: Path | None) -> None:
     """Measure frames per second of each stage and of a whole call on VIDEO, and its peak memory.
 
-    Without VIDEO, the lifters of several views alone: a whole clip, and one new frame.
+    Without VIDEO, lifters alone: of one view a window of four seconds, without the fit (+raw) and with it; of
+    several a whole clip, and one new frame.
     """
     from mocaplift.evaluate.lifter_speed import lifter_speed
     from mocaplift.evaluate.speed import speed as measure

@@ -13,6 +13,7 @@ from pathlib import Path
 from mocaplift.errors import ConfigError
 from mocaplift.evaluate import aist_takes, pooled, several, single
 from mocaplift.evaluate.aist_takes import FPS, Take
+from mocaplift.evaluate.published import published
 from mocaplift.evaluate.report import Row
 from mocaplift.evaluate.single import Window
 from mocaplift.evaluate.solvers import Solve, by_lifter
@@ -112,6 +113,7 @@ def aist(
     fps: float = FPS,
     first: bool = False,
     focal: str = single.KNOWN,
+    with_published: bool = False,
     fit: bool = False,
     jobs: int = 1,
     solve: Solve = by_lifter,
@@ -132,6 +134,7 @@ def aist(
         fps: as in `scenes`; one view is scored at 30.
         first: as in `windows`; one view only.
         focal: what lifters of one view are told of the lens, as in `single.told`.
+        with_published: with one view, also return the rows of `published`.
         fit: with several views, score each lifter also with the product's fit after it.
         jobs: processes that share the work.
         solve: what turns views into points; a function of a module when `jobs` is above 1.
@@ -143,22 +146,23 @@ def aist(
         ConfigError: an unknown name, or what is of one view only or of several only.
     """
     if views > 1:
-        if first or focal != single.KNOWN:
-            raise ConfigError(f"first windows and unknown focal lengths are of one view, not of {views}")
+        if first or with_published or focal != single.KNOWN:
+            raise ConfigError(
+                f"first windows, unknown focal lengths and published rows are of one view, not of {views}"
+            )
         met = scenes(folder, views, sequences, cameras, every, fps=fps)
         names = several.default_lifters() if lifters is None else lifters
         names = several.with_fit(names) if fit else names
-        found = several.scored(met, names, jobs=jobs, solve=solve, progress=progress)
-        return pooled.table(found, BENCHMARK)
+        together = several.scored(met, names, jobs=jobs, solve=solve, progress=progress)
+        return pooled.table(together, BENCHMARK)
     if fps != FPS:
         raise ConfigError(
             f"one view is scored at {FPS:g} frames per second, as in the MVLift paper, not {fps:g}"
         )
     cut = windows(folder, sequences, cameras, every, first=first)
     names = (AUTO,) if lifters is None else lifters
-    return single.table(
-        single.scored(cut, names, BENCHMARK, focal=focal, jobs=jobs, solve=solve, progress=progress)
-    )
+    found = single.scored(cut, names, BENCHMARK, focal=focal, jobs=jobs, solve=solve, progress=progress)
+    return [*single.table(found), *(published(BENCHMARK) if with_published else [])]
 
 
 def _check(every: int) -> None:

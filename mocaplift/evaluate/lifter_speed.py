@@ -1,4 +1,4 @@
-"""How fast the lifters of several views are: on a whole clip, and on one new frame of a running camera.
+"""How fast lifters are: of one view on a window of four seconds, of several on a whole clip and on one new frame.
 
 The clip is made here: a body that swings its limbs before a ring of cameras, seen with noise. Time does not
 depend on what it does, and nobody needs a video. Reading weights is left out: each lifter runs once before.
@@ -15,14 +15,16 @@ from mocaplift import rotations
 from mocaplift.body import body_keypoints, load_body
 from mocaplift.cameras import intrinsics_from_fov, look_at, project
 from mocaplift.errors import ConfigError
+from mocaplift.evaluate import several, single
 from mocaplift.evaluate.report import Row
-from mocaplift.evaluate.several import FEWEST_VIEWS, default_lifters
-from mocaplift.evaluate.solvers import Solve, by_lifter
+from mocaplift.evaluate.solvers import RAW, Solve, by_lifter
 from mocaplift.layouts import BODY21, SMPL24
+from mocaplift.lift import AUTO
 from mocaplift.values import Camera, Keypoints2D, SkeletonMotion
 
 FPS = 30.0
 FRAMES = 600  # 20 s
+WINDOW = 120  # 4 s: what one view is timed on
 SIZE = (1280, 720)
 FOV_DEG = 60.0
 RADIUS, HEIGHT = 4.0, 1.5  # m, of the ring
@@ -54,35 +56,56 @@ def lifter_speed(
     """Return the rows of each lifter.
 
     * `fps_batch`: frames per second of a whole clip;
-    * `ms_frame`: milliseconds for a clip of one frame; `ms_frame_with_past`: for the last second up to that frame.
+    * one view: `s_window`: seconds for a clip of `WINDOW` frames;
+    * several: `ms_frame`: milliseconds for a clip of one frame; `ms_frame_with_past`: for the last second up to
+      that frame.
 
     Args:
         views: number of cameras.
-        lifters: names to time, as `solve` understands them; None: all there are of several views.
+        lifters: names to time, as `solve` understands them; None: all there are of so many views, those of one
+            view without the product's fit and with it.
         solve: what turns views into points.
         progress: told (lifters done, all lifters).
 
     Raises:
-        ConfigError: fewer than two views, or an unknown lifter.
+        ConfigError: no view, or an unknown lifter.
     """
-    if views < FEWEST_VIEWS:
-        raise ConfigError(f"lifters of several views are timed with {FEWEST_VIEWS} or more, not {views}")
-    names = default_lifters() if lifters is None else tuple(lifters)
-    seen, rig = made_clip(views)
+    if views < 1:
+        raise ConfigError(f"lifters are timed with one or more views, not {views}")
+    names = lifters_of(views) if lifters is None else tuple(lifters)
+    frames = WINDOW if views == 1 else FRAMES
+    seen, rig = made_clip(views, frames)
     made: list[Row] = []
     for done, lifter in enumerate(names, start=1):
         solve(_last(seen, PAST), rig, lifter)
         whole = min(_seconds(solve, seen, rig, lifter) for _ in range(RUNS))
-        row = Row("speed", "made clip", views, lifter, "fps_batch", FRAMES / whole, "frames/s", FRAMES)
-        made.append(row)
-        for metric, frames in (("ms_frame", 1), ("ms_frame_with_past", PAST)):
-            part = _last(seen, frames)
-            took = [_seconds(solve, part, rig, lifter) for _ in range(CALLS)]
-            made.append(
-                row._replace(metric=metric, value=1000 * float(np.median(took)), unit="ms", frames=CALLS)
-            )
+        row = Row("speed", "made clip", views, lifter, "fps_batch", frames / whole, "frames/s", frames)
+        made += _of_window(row, whole) if views == 1 else _of_frames(row, solve, seen, rig)
         if progress is not None:
             progress(done, len(names))
+    return made
+
+
+def lifters_of(views: int) -> tuple[str, ...]:
+    """Return what is timed where nobody says otherwise."""
+    if views > 1:
+        return several.default_lifters()
+    return tuple(
+        name + how for name in single.default_lifters() for how in (RAW, "") if (name, how) != (AUTO, RAW)
+    )
+
+
+def _of_window(row: Row, seconds: float) -> list[Row]:
+    return [row._replace(metric="s_window", value=seconds, unit="s"), row]
+
+
+def _of_frames(row: Row, solve: Solve, seen: Sequence[Keypoints2D], rig: Sequence[Camera]) -> list[Row]:
+    """Return the row of a whole clip, and those of single frames."""
+    made = [row]
+    for metric, frames in (("ms_frame", 1), ("ms_frame_with_past", PAST)):
+        part = _last(seen, frames)
+        took = [_seconds(solve, part, rig, row.lifter) for _ in range(CALLS)]
+        made.append(row._replace(metric=metric, value=1000 * float(np.median(took)), unit="ms", frames=CALLS))
     return made
 
 

@@ -157,6 +157,17 @@ def test_the_first_window_of_each_camera(folder: Path):
         aist.aist(folder, views=2, first=True)
 
 
+def test_published_rows_stand_beside_ours(folder: Path):
+    rows = aist.aist(folder, first=True, lifters=[], with_published=True)
+    value = {(r.lifter, r.metric): r.value for r in rows if r.sequence == "published, other sequences"}
+    assert value["MVLift", "yaw_mpjpe"] == 110.7 and value["WHAM", "yaw_t_root_released"] == 164.3
+    assert ("MAS", "yaw_t_root_released") not in value and value["MAS", "pa_mpjpe_sequence"] == 155.6
+    ours = {r.metric for r in rows if r.sequence == "all"}
+    assert {metric for _, metric in value} <= ours
+    with pytest.raises(ConfigError, match="of one view, not of 2"):
+        aist.aist(folder, views=2, with_published=True)
+
+
 # A likely lens covers 60 degrees of 1920 px: f = 960 / tan 30.
 ZOOM = 960 * 3**0.5 / 1400
 

@@ -48,6 +48,18 @@ def test_the_clip_is_a_person_seen_by_all_cameras():
     assert np.ptp(found[:, BODY21.at("left_wrist")], axis=0).max() > 0.2  # it moves
 
 
-def test_one_view_is_refused():
-    with pytest.raises(ConfigError, match="2 or more, not 1"):
-        lifter_speed.lifter_speed(1)
+def test_one_view_is_timed_on_a_window_with_and_without_the_fit():
+    rows = lifter_speed.lifter_speed(1, lifters=["a"], solve=slow)
+    value = {row.metric: row.value for row in rows}
+    assert set(value) == {"s_window", "fps_batch"} and {row.frames for row in rows} == {120}
+    # 120 frames in 16 ms; a busy machine is slower, never faster.
+    assert 0.016 <= value["s_window"] < 0.16
+    assert value["fps_batch"] == pytest.approx(120 / value["s_window"])
+    names = lifter_speed.lifters_of(1)
+    assert names[:2] == ("smplify+raw", "smplify") and names[-1] == "auto" and "auto+raw" not in names
+    assert lifter_speed.lifters_of(2) == ("dlt", "triangulate", "mpl")
+
+
+def test_no_view_is_refused():
+    with pytest.raises(ConfigError, match="one or more views, not 0"):
+        lifter_speed.lifter_speed(0)
