@@ -28,8 +28,7 @@ SEED = 17  # of the pictures
 MADE_SPEEDS = (0.7, 0.95)
 # Error (units, sigma) of the points that stage 2 made, and the least of what a picture shows.
 MADE_ERROR, PICTURE_ERROR = 0.08, 0.02
-# Figures further off (units, mean) what was observed, or what was made, are no good examples.
-WORST_PICTURE, WORST_BODY = 0.08, 0.15
+WORST_PICTURE = 0.08  # units, mean: figures further off what was observed are no good examples
 HELD_OUT_SHARE = 0.1  # of what was made: the last ones, which are of other clips
 
 
@@ -99,12 +98,12 @@ class Clips:
                 )
         return out[0], out[1]
 
-    def fit_body(self, work: Path) -> FitBody:
+    def fit_body(self, work: Path, farthest: float) -> FitBody:
         """Return what gives a window's points bones of constant lengths."""
         figure = self._figure
 
         def fit(seen: Observed, points: np.ndarray, fps: float) -> np.ndarray | None:
-            body = fitted(seen, points, fps, figure)
+            body = fitted(seen, points, fps, figure, farthest)
             return None if body is None else as_motion(body, fps)
 
         return fit
@@ -138,7 +137,7 @@ def part(bank: MotionBank, which: slice) -> MotionBank:
 
 
 def fitted(
-    seen: Observed, points: Float[np.ndarray, "T J 3"], fps: float, figure: Figure
+    seen: Observed, points: Float[np.ndarray, "T J 3"], fps: float, figure: Figure, farthest: float
 ) -> Float[np.ndarray, "T J 3"] | None:
     """Return points with constant bones near one window's points and picture, or None if far from either."""
     points = points.astype(float)
@@ -153,7 +152,7 @@ def fitted(
     is_seen = np.isfinite(seen.sigma[0])
     missed = np.linalg.norm(ring.see(body[None])[0, 0] - seen.plane[0], axis=-1)[is_seen]
     moved = np.linalg.norm(body - points, axis=-1)
-    return body if missed.mean() < WORST_PICTURE and moved.mean() < WORST_BODY else None
+    return body if missed.mean() < WORST_PICTURE and moved.mean() < farthest else None
 
 
 def as_motion(body: Float[np.ndarray, "T J 3"], fps: float) -> Float[np.ndarray, "F J 3"]:

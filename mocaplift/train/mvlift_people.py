@@ -35,8 +35,7 @@ FITTED_VIEWS = (0, 1, 5)
 # What a made view is worth in the fit (m), and the picture that its points are put in.
 MADE_ERROR = 0.05
 FOCAL_PX, SIZE_PX = 1000.0, (2000, 2000)
-# Bodies further off (m, mean) what was observed, or what was made, are no good examples.
-WORST_PICTURE, WORST_BODY = 0.08, 0.15
+WORST_PICTURE = 0.08  # m, mean: bodies further off what was observed are no good examples
 LOWEST_SHARE = 5.0  # per cent of the feet's heights that lie below the floor
 # Errors (m) between which confidences are interpolated.
 ERRORS = np.linspace(0.005, 0.2, 64)
@@ -90,12 +89,12 @@ class People:
             out.append(read_pictures(path))
         return out[0], out[1]
 
-    def fit_body(self, work: Path) -> FitBody:
+    def fit_body(self, work: Path, farthest: float) -> FitBody:
         """Return what fits the body model to a window and puts it on the floor."""
         fitter = Fitter.for_views(1)
 
         def fit(seen: Observed, points: np.ndarray, fps: float) -> np.ndarray | None:
-            body = fitted(seen, points, fps, fitter)
+            body = fitted(seen, points, fps, fitter, farthest)
             return None if body is None else as_motion(body, fps)
 
         return fit
@@ -130,7 +129,7 @@ def banks_of(motions: str, cmu: Path, work: Path) -> tuple[MotionBank, MotionBan
 
 
 def fitted(
-    seen: Observed, points: Float[np.ndarray, "T 21 3"], fps: float, fitter: Fitter
+    seen: Observed, points: Float[np.ndarray, "T 21 3"], fps: float, fitter: Fitter, farthest: float
 ) -> Float[np.ndarray, "T 21 3"] | None:
     """Return the points of a body fitted to one window's points and picture, or None if it is far from either."""
     ring = ring_of(seen, AZIMUTHS).part(FITTED_VIEWS)
@@ -146,7 +145,7 @@ def fitted(
     is_seen = np.isfinite(seen.sigma[0])
     missed = np.linalg.norm(ring.part([0]).see(body[None])[0, 0] - seen.plane[0], axis=-1)[is_seen]
     moved = np.linalg.norm(body - points, axis=-1)
-    return body if missed.mean() < WORST_PICTURE and moved.mean() < WORST_BODY else None
+    return body if missed.mean() < WORST_PICTURE and moved.mean() < farthest else None
 
 
 def as_motion(body: Float[np.ndarray, "T 21 3"], fps: float) -> Float[np.ndarray, "F 21 3"]:

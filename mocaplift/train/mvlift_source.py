@@ -44,8 +44,8 @@ class Source(Protocol):
     ) -> tuple[Pictures, Pictures]:
         """Return at most so many pictures to learn from and to measure on, kept in the work folder."""
 
-    def fit_body(self, work: Path) -> FitBody:
-        """Return what fits a body to a window."""
+    def fit_body(self, work: Path, farthest: float) -> FitBody:
+        """Return what fits a body to a window, at most so far (units, mean) from its points."""
 
     def windows(self, motions: str, work: Path) -> tuple[Draw, Draw]:
         """Return what draws the windows of stage 4 to learn from and to measure on."""

@@ -12,6 +12,7 @@ from mocaplift.errors import ConfigError, InvalidData
 from mocaplift.fit import Fitter
 from mocaplift.layouts import BODY21
 from mocaplift.lift.mvlift.figure import PERSON
+from mocaplift.lift.mvlift.figure import PERSON
 from mocaplift.lift.mvlift.network import KIND
 from mocaplift.train.config import override
 from mocaplift.train.data.motion_bank import MotionBank, read_bank, save_bank
@@ -82,7 +83,7 @@ def test_a_body_is_fitted_to_what_was_made() -> None:
     shown, truth = pictures()
     seen = seen_again(shown, slice(0, 1), PERSON)
     noisy = truth + np.random.default_rng(0).normal(0, 0.03, truth.shape)
-    body = fitted(seen, noisy, FPS, Fitter.for_views(1))
+    body = fitted(seen, noisy, FPS, Fitter.for_views(1), 0.15)
     assert body is not None
     pose = [each - each[:, HIPS].mean(axis=1, keepdims=True) for each in (body, truth)]
     assert np.linalg.norm(pose[0] - pose[1], axis=-1).mean() < 0.06
@@ -92,7 +93,7 @@ def test_a_body_far_from_the_picture_is_refused() -> None:
     shown, truth = pictures()
     seen = seen_again(shown, slice(0, 1), PERSON)
     away = np.random.default_rng(0).normal(0, 0.6, (1, 21, 3))
-    assert fitted(seen, truth + away, FPS, Fitter.for_views(1)) is None
+    assert fitted(seen, truth + away, FPS, Fitter.for_views(1), 0.15) is None
 
 
 def test_motions_stand_on_the_floor_at_the_rate_of_a_bank() -> None:
