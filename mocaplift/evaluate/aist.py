@@ -147,7 +147,7 @@ def aist(
     """
     if views > 1:
         if first or with_published or focal != single.KNOWN:
-            raise ConfigError(f"first windows, unknown lenses and published rows are of one view, not of {views}")
+            raise ConfigError(f"first windows, unknown lenses, published rows: of one view, not {views}")
         met = scenes(folder, views, sequences, cameras, every, fps=fps)
         names = several.default_lifters() if lifters is None else lifters
         names = several.with_fit(names) if fit else names

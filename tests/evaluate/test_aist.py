@@ -153,7 +153,7 @@ def test_the_first_window_of_each_camera(folder: Path):
     assert [(w.camera.name, w.start) for w in aist.windows(folder, first=True)] == [(n, 0) for n in NAMES]
     rows = aist.aist(folder, first=True, lifters=[])
     assert {r.frames for r in rows if r.sequence == "all" and r.metric == "mpjpe"} == {3 * 120}
-    with pytest.raises(ConfigError, match="of one view, not of 2"):
+    with pytest.raises(ConfigError, match=r"of one view, not (of )?2"):
         aist.aist(folder, views=2, first=True)
 
 
@@ -164,7 +164,7 @@ def test_published_rows_stand_beside_ours(folder: Path):
     assert ("MAS", "yaw_t_root_released") not in value and value["MAS", "pa_mpjpe_sequence"] == 155.6
     ours = {r.metric for r in rows if r.sequence == "all"}
     assert {metric for _, metric in value} <= ours
-    with pytest.raises(ConfigError, match="of one view, not of 2"):
+    with pytest.raises(ConfigError, match=r"of one view, not (of )?2"):
         aist.aist(folder, views=2, with_published=True)
 
 
@@ -197,7 +197,7 @@ def test_an_unknown_lens_is_a_likely_one(folder: Path):
     assert unknown["static", "j2d"] == known["static", "j2d"]
     with pytest.raises(ConfigError, match="known or unknown, not 'guessed'"):
         aist.aist(folder, **given, focal="guessed")
-    with pytest.raises(ConfigError, match="of one view, not of 2"):
+    with pytest.raises(ConfigError, match=r"of one view, not (of )?2"):
         aist.aist(folder, views=2, focal="unknown")
 
 
