@@ -15,6 +15,7 @@ takes a tenth of the paper's iterations, with steps as much longer where the pap
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -31,6 +32,7 @@ from mocaplift.lift.mvlift.network import Denoiser
 from mocaplift.windows import crossfaded_points, windows
 
 NETWORK = "mvlift-lines"
+SDS, SDS_3D = Distilling(iterations=500, rate=1e-2), PointDistilling(iterations=300)
 # (network of one view, windows, generator) -> their points about the camera.
 Method = Callable[[Denoiser, Observed, np.random.Generator], Float[np.ndarray, "N T J 3"]]
 
@@ -65,13 +67,11 @@ def _lifter(draws: Draws | None = None) -> Lifter:
 
 
 def _sds(*, has_lines: bool) -> Lifter:
-    asked = Distilling(iterations=500, rate=1e-2, has_lines=has_lines)
-    return _lifter(by_windows(partial(distilled_views, asked=asked)))
+    return _lifter(by_windows(partial(distilled_views, asked=replace(SDS, has_lines=has_lines))))
 
 
 def _sds_3d(*, has_lines: bool) -> Lifter:
-    asked = PointDistilling(iterations=300, has_lines=has_lines)
-    return _lifter(by_windows(partial(distilled_points, asked=asked)))
+    return _lifter(by_windows(partial(distilled_points, asked=replace(SDS_3D, has_lines=has_lines))))
 
 
 BASELINES: dict[str, Callable[[], Lifter]] = {

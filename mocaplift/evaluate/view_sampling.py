@@ -18,7 +18,8 @@ from mocaplift.lift.mvlift.sampling import points_of, ring_of
 
 # The ring of multi-view ancestral sampling: seven cameras, the first of which is the real one here.
 MAS_AZIMUTHS = tuple(2 * np.pi / 7 * np.arange(1, 7))
-MAS_STEPS = 100  # there too
+# There it takes 100 steps, of a schedule of so many.
+MAS_STEPS = 25
 # The paper takes all 1000 steps; 50 of them do as well on AIST++ (every ninth window).
 ALONE_STEPS = 50
 
