@@ -193,7 +193,7 @@ class TestSettle:
         feet = BODY21.index(*CONTACT_POINTS)
         moved_by = [np.ptp(body_keypoints(each).xyz[:, feet], axis=0).max() for each in (slid, found)]
         assert moved_by[0] > 0.19
-        assert moved_by[1] < 0.01
+        assert moved_by[1] < 0.015
         drops = load_body().drops(found.skeleton.shape)
         assert np.ptp(body_keypoints(found).xyz[:, feet, 1] - drops) < 0.05
         np.testing.assert_array_equal(found.skeleton.shape, slid.skeleton.shape)
