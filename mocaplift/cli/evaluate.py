@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from mocaplift.cli.figures import figure
 from mocaplift.options import Options
 
 _LIFTER = Options.lifter
@@ -83,6 +84,9 @@ _jobs = click.option(
 @click.group()
 def evaluate() -> None:
     """Measure accuracy and speed; rows named "all" are frame-weighted means."""
+
+
+evaluate.add_command(figure)
 
 
 @evaluate.command()
