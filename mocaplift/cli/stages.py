@@ -1,11 +1,13 @@
 """One verb a stage, each reading and writing the .npz of a value: debugging is looking between two of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mocaplift.cli.flags import (
+    Command,
     camera_flags,
     capture_flags,
     check_cameras,
@@ -21,9 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mocaplift.cli.screen import Screen
-    from mocaplift.export import ExportOptions
-    from mocaplift.values import Capture, Clip, Keypoints2D, SkeletonMotion
+    from mocaplift.export import Exportable, ExportOptions
+    from mocaplift.values import Clip, Keypoints2D, Motion3D, SkeletonMotion
     from mocaplift.views.together import Scene
+
+
+def _layout(text: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--layout", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.toml", help=text
+    )
+
 
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
 
@@ -71,9 +80,21 @@ def detect(videos: tuple[str, ...], output: str | None, overwrite: bool, **flags
 @_overwrite
 @camera_flags
 @capture_flags("lifter", "focal", "fov", "pitch", "longest_gap")
+@click.option(
+    "--network",
+    metavar="FILE",
+    help="Lift with a network that `train mvlift` made, of people or any other figure, from one camera.",
+)
+@_layout("With --network: refuse a network of another figure.")
 @loudness_flags
 def lift(
-    keypoints: tuple[str, ...], calib: Path | None, output: str | None, overwrite: bool, **flags: Any
+    keypoints: tuple[str, ...],
+    calib: Path | None,
+    network: str | None,
+    layout: Path | None,
+    output: str | None,
+    overwrite: bool,
+    **flags: Any,
 ) -> None:
     """Lift keypoints to points in metres, in the world of assumed or calibrated cameras.
 
@@ -82,6 +103,10 @@ def lift(
     """
     _, options = _begin(flags)
     check_cameras(options, calib)
+    if calib is not None and network is not None:
+        raise click.UsageError("--network lifts from one camera; give no --calib")
+    if layout is not None and network is None:
+        raise click.UsageError("--layout needs --network, the weight file that was trained for it")
     from mocaplift import jobs, pipeline
     from mocaplift.lift import load_lifter
 
@@ -89,6 +114,9 @@ def lift(
         is_only = calib is not None or len(keypoints) == 1
         target = jobs.stage_file(source, output, ".lifted.npz", is_only=is_only, inputs=files)
         target = _free(target, overwrite)
+        if network is not None:
+            _write(_figure_in(source, network, layout, options), target)
+            continue
         scene = _scene(files, calib, options)
         views, _ = pipeline.repair(scene.people[0].views, options.longest_gap)
         name = pipeline.lifters_for(options.lifter, views)[0]
@@ -168,6 +196,25 @@ def _scene(files: "Sequence[Path]", calib: Path | None, options: Options) -> "Sc
     return replace(scene, clips=clips, people=[replace(person, views=views)], facts=scene.facts | share)
 
 
+def _figure_in(path: Path, weights: str, layout: Path | None, options: Options) -> "Motion3D":
+    """Return the motion of a network's figure in a clip.
+
+    Raises:
+        InvalidData: the file holds something else, or too little.
+        WeightsError: there is no such network.
+        ConfigError: the network is for another figure than the layout file describes.
+    """
+    from mocaplift.figure_motion import check_layout, lift_figure
+    from mocaplift.lift.mvlift.figure_clip import read_clip
+    from mocaplift.lift.mvlift.figure_file import read_figure
+    from mocaplift.lift.mvlift.lifter import load_network
+
+    network = load_network(weights)
+    if layout is not None:
+        check_layout(read_figure(layout), network.figure, str(layout), weights)
+    return lift_figure(read_clip(path, network.figure, options), network)
+
+
 def _begin(flags: dict[str, Any]) -> "tuple[Screen, Options]":
     """Return the screen that the loudness flags ask for, and the options that the others make."""
     from mocaplift.cli.screen import Screen, start_logging
@@ -196,20 +243,27 @@ def _seen(path: Path) -> "tuple[Clip, Keypoints2D]":
     raise InvalidData(f"{path}: holds {kind}, but keypoints are needed; make them with `mocaplift detect`")
 
 
-def _motion_in(path: Path) -> "Capture | SkeletonMotion":
-    """Return the motion in a file, or the capture that holds it.
+def _motion_in(path: Path, layout: Path | None) -> "Exportable":
+    """Return the motion in a file, or the capture that holds it; with a layout, points on that figure's bones.
 
     Raises:
         InvalidData: the file holds something else.
+        ConfigError: the layout file describes no figure.
     """
     from mocaplift.errors import InvalidData
     from mocaplift.store import load
-    from mocaplift.values import Capture, SkeletonMotion
+    from mocaplift.values import Capture, Motion3D, SkeletonMotion
 
     value = load(path)
+    if layout is not None and isinstance(value, Motion3D):
+        from mocaplift.figure_motion import rigged
+        from mocaplift.lift.mvlift.figure_file import read_figure
+
+        return rigged(value, read_figure(layout))
     if not isinstance(value, Capture | SkeletonMotion):
         kind = "several values" if isinstance(value, tuple) else type(value).__name__
-        raise InvalidData(f"{path}: holds {kind}, but a motion is needed; run `mocaplift fit` on keypoints")
+        advice = "give --layout" if isinstance(value, Motion3D) else "run `mocaplift fit` on keypoints"
+        raise InvalidData(f"{path}: holds {kind}, but a motion is needed; {advice}")
     return value
 
 
@@ -219,7 +273,7 @@ def _check_mesh(mesh: Path | None, smpl_model: Path | None, num_motions: int) ->
 
 
 def _fitted(
-    value: "Capture | SkeletonMotion",
+    value: "Exportable",
     model_file: Path,
     chosen: "ExportOptions",
     mesh: Path | None,
@@ -268,6 +322,7 @@ def _write(value: Any, path: Path) -> None:
 @click.command()
 @click.argument("motions", nargs=-1, required=True, metavar="MOTION.npz...")
 @output_flags
+@_layout("What MOTION.npz of `lift --network` shows, a figure that is no person: it is put on its bones.")
 @click.option(
     "--smpl-model",
     type=click.Path(path_type=Path),
@@ -292,6 +347,7 @@ def export(
     output: str | None,
     formats: tuple[str, ...],
     overwrite: bool,
+    layout: Path | None,
     smpl_model: Path | None,
     smpl_mesh: Path | None,
     smpl_mesh_frame: int,
@@ -311,7 +367,7 @@ def export(
     sources = [takes.single(Path(each)) for each in motions]
     for job in jobs.plan(sources, output, formats, EXPORTERS, usual=usual):
         (source,) = job.take.clips
-        value, written = _motion_in(source), chosen
+        value, written = _motion_in(source, layout), chosen
         if smpl_model is not None:
             target = smpl_mesh and _free(smpl_mesh, overwrite)
             value, written = _fitted(value, smpl_model, chosen, target, smpl_mesh_frame)
