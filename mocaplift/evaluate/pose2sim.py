@@ -23,6 +23,7 @@ from mocaplift.detect.track import Track, choose
 from mocaplift.errors import CalibrationError, ConfigError, InvalidData
 from mocaplift.evaluate import pooled, several, trc
 from mocaplift.evaluate.floors import DETECTOR, STATIC, static
+from mocaplift.evaluate.metrics import depth_gain, hip_midpoint
 from mocaplift.evaluate.report import ALL, Row, with_all
 from mocaplift.evaluate.scores import image_scores, motion_scores, pose_scores, rows, world_scores
 from mocaplift.evaluate.solvers import Solve, by_lifter
@@ -162,6 +163,8 @@ def _alone(
             scores = pose_scores(xyz, truth, COMPARED) | world_scores(xyz, truth, COMPARED)
             scores |= motion_scores(xyz, truth, COMPARED, view.fps)
             scores |= image_scores(xyz, COMPARED, view, camera)
+            depths = (cam_points(camera, hip_midpoint(points, COMPARED))[:, 2] for points in (xyz, truth))
+            scores["depth_gain"] = depth_gain(*depths)[0]
             made += _rows(scores, video.stem, lifter, len(truth))
     return with_all(made)
 

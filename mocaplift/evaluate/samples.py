@@ -67,7 +67,7 @@ def samples(
 
     Args:
         folder: where the clips lie, by default the project's `sample_videos`.
-        lifters: names to score.
+        lifters: names to score, of those that users have; what follows is the whole product.
         detector: which detector sees the clips.
         capture: what makes a motion of a clip.
         progress: told (captures done, all captures).

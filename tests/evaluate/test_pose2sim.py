@@ -188,6 +188,7 @@ def test_the_benchmark_compares_in_the_cameras_frame(folder: Path, monkeypatch: 
         assert value[name, "detector", "mpjpe"] == pytest.approx(0, abs=1e-6)
         assert value[name, "right", "mpjpe"] == pytest.approx(0, abs=1e-6)
         assert value[name, "right", "t_root"] == pytest.approx(0, abs=1e-6)
+        assert value[name, "right", "depth_gain"] == pytest.approx(1)
         assert value[name, "turned", "mpjpe"] > 100
         assert value[name, "turned", "pa_mpjpe"] == pytest.approx(0, abs=1e-6)
         assert value[name, "static", "t_root"] > 100
