@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from mocaplift.cameras import centre, rays
@@ -20,13 +20,13 @@ from mocaplift.errors import InvalidData
 from mocaplift.layouts import BODY21, remap_keypoints
 from mocaplift.lift.direct.features import Features, features, mirrored, points
 from mocaplift.lift.direct.network import DirectNetwork, Told
+from mocaplift.lift.holes import guessable, interpolated
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 from mocaplift.weights import load_arrays, locate
 from mocaplift.windows import crossfaded_points, windows
 
 KIND = "direct"
 FEWEST_POINTS = 5  # a frame with fewer seen keypoints says nothing about the pose
-LONGEST_GUESS = 1.0  # s; the network was taught to see through shorter holes
 MOST_TURNS = 2  # of a fast clip: errors of frames that follow each other closely are the same
 # Error of the hips' path on held-out motions (m); the network tells that of the joints about them.
 PATH_SIGMA = 0.09
@@ -66,9 +66,9 @@ def lift(
     direction = rays(camera, np.where(seen[..., None], keypoints.xy, 0.0))
     xyz, sigma = ask(network, direction, confidence_sigma(keypoints), keypoints.fps)
     frames = np.arange(len(xyz))
-    known = np.flatnonzero(_near(usable, LONGEST_GUESS * keypoints.fps / 2))
-    xyz = _interpolated(frames, known, xyz[known]) + centre(camera)
-    sigma = np.hypot(_interpolated(frames, known, sigma[known]), np.where(seen, PATH_SIGMA, UNSEEN_SIGMA))
+    known = np.flatnonzero(guessable(usable, keypoints.fps))
+    xyz = interpolated(frames, known, xyz[known]) + centre(camera)
+    sigma = np.hypot(interpolated(frames, known, sigma[known]), np.where(seen, PATH_SIGMA, UNSEEN_SIGMA))
     return Motion3D(xyz=xyz, sigma=sigma, layout=BODY21, fps=keypoints.fps)
 
 
@@ -90,7 +90,7 @@ def ask(
     for start in (start for start in starts if start < len(frames)):
         places = frames[start::stride]
         each = _one_turn(network, direction[places], sigma[places])
-        found.append([_interpolated(frames, places, array) for array in each])
+        found.append([interpolated(frames, places, array) for array in each])
     xyz, error = (np.mean(arrays, axis=0) for arrays in zip(*found, strict=True))
     return xyz, error
 
@@ -120,24 +120,3 @@ def _both_ways(network: DirectNetwork, told: Features) -> Told:
         log_sigma=(said.log_sigma[:1] + said.log_sigma[1:][..., _MIRROR]) / 2,
         log_depth=(said.log_depth[:1] + said.log_depth[1:]) / 2,
     )
-
-
-def _near(usable: Bool[np.ndarray, "T"], reach: float) -> Bool[np.ndarray, "T"]:
-    """Return which frames are at most so many frames from a usable one."""
-    places = np.flatnonzero(usable)
-    frames = np.arange(len(usable))
-    after = np.minimum(np.searchsorted(places, frames), len(places) - 1)
-    apart = np.minimum(np.abs(places[after] - frames), np.abs(frames - places[np.maximum(after - 1, 0)]))
-    near: Bool[np.ndarray, "T"] = apart <= reach
-    return near
-
-
-def _interpolated(
-    frames: Int[np.ndarray, "T"], places: Int[np.ndarray, "S"], values: Float[np.ndarray, "S *rest"]
-) -> Float[np.ndarray, "T *rest"]:
-    """Return values known in some frames for all frames; before the first and after the last they stay."""
-    position = np.interp(frames, places, np.arange(len(places)))
-    before = np.minimum(position.astype(int), max(0, len(places) - 2))
-    after = np.minimum(before + 1, len(places) - 1)
-    share = (position - before).reshape(-1, *(1,) * (values.ndim - 1))
-    return values[before] + share * (values[after] - values[before])

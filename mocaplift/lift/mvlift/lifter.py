@@ -83,7 +83,9 @@ def lift(
     xyz, sigma = np.zeros(direction.shape), np.zeros(errors.shape)
     for span in stretches(near):
         places, rng = frames[span][::stride], np.random.default_rng(SEED)
-        found = unit * (draws or samples)(network, direction[places], errors[places], rng)
+        # Networks learn from long windows: what is shorter goes on backwards.
+        shown = np.pad(places, (0, max(0, network.config.frames - len(places))), mode="symmetric")
+        found = unit * (draws or samples)(network, direction[shown], errors[shown], rng)[:, : len(places)]
         mean = found.mean(axis=0)
         spread = np.sqrt(np.square(found - mean).sum(axis=-1).mean(axis=0) / 3)
         xyz[span] = _at_all(mean, places, frames[span])
