@@ -16,6 +16,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+import torch
 
 from mocaplift.errors import InvalidData
 from mocaplift.files import whole_file
@@ -24,12 +25,15 @@ from mocaplift.lift.mvlift.conditions import Observed, observed
 from mocaplift.lift.mvlift.figure import Figure
 from mocaplift.lift.mvlift.lifter import load_network
 from mocaplift.lift.mvlift.line_views import made
+from mocaplift.lift.mvlift.network import Denoiser, told_step
 from mocaplift.lift.mvlift.ring import Ring
-from mocaplift.lift.mvlift.sampling import Sampling
+from mocaplift.lift.mvlift.sampling import Network, Sampling
 from mocaplift.train.data.motion_bank import MotionBank, save_bank
 from mocaplift.train.data.mvlift_pictures import Pictures
 from mocaplift.train.mvlift_lines import LineTraining
+from mocaplift.train.mvlift_network import DenoiserModule
 from mocaplift.train.mvlift_source import MADE_BANK, Source
+from mocaplift.train.transformer import set_weights
 
 FORMAT = 1  # in the files' names
 ARRAYS = ("points", "badness")
@@ -80,7 +84,7 @@ def make_views(
     name = config.network or source.weights_name(None)
     path = out / f"{name}.safetensors"
     network = load_network(str(path) if path.is_file() else name)
-    figure, usual = source.figure(work), LineTraining()
+    figure, usual, asked = source.figure(work), LineTraining(), in_torch(network)
     pictures, _ = source.pictures(work, network.config, usual.pictures, usual.validation)
     count = min(config.windows, len(pictures.plane))
     folder = work / "views"
@@ -92,7 +96,7 @@ def make_views(
             seen = seen_again(pictures, slice(start, min(start + config.per_shard, count)), figure)
             rng = np.random.default_rng((config.seed, number))
             found, badness = made(
-                network, Schedule.cosine(network.steps), seen, figure, rng, count=config.samples,
+                asked, Schedule.cosine(network.steps), seen, figure, rng, count=config.samples,
                 sampling=Sampling(steps=config.steps),
             )  # fmt: skip
             with whole_file(path) as temporary, temporary.open("wb") as file:
@@ -143,6 +147,22 @@ def fit_bodies(
     )
     save_bank(work / MADE_BANK, bank)
     return work / MADE_BANK
+
+
+def in_torch(network: Denoiser) -> Network:
+    """Return the network as torch runs it with half-precision products, several times as fast."""
+    module = DenoiserModule(network.config, network.figure).eval()
+    set_weights(module, network.weights)
+
+    @torch.no_grad()
+    def asked(noisy: np.ndarray, step: int, told: np.ndarray) -> np.ndarray:
+        arrays = (noisy, told_step(np.full(len(noisy), step), network.steps), told)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            clean = module(*(torch.from_numpy(np.asarray(each, dtype=np.float32)) for each in arrays))
+        found: np.ndarray = clean.float().numpy()
+        return found
+
+    return asked
 
 
 def seen_again(pictures: Pictures, which: slice, figure: Figure) -> Observed:
