@@ -51,8 +51,8 @@ PUBLISHED_SCORES = {
 }  # fmt: skip
 REHEARSAL = (
     "clips.clips=8", "clips.seconds=5.0", "clips.held_out=2", "lines.batch=4", "lines.validation=4",
-    "lines.loop.steps=20", "views.windows=16", "views.samples=1", "views.steps=2", "bodies.kept=1.0", "bodies.farthest=100.0",
-    "lifting.batch=4", "lifting.validation=2", "lifting.loop.steps=20",
+    "lines.loop.steps=20", "views.windows=16", "views.samples=1", "views.steps=2", "bodies.kept=1.0",
+    "bodies.farthest=100.0", "lifting.batch=4", "lifting.validation=2", "lifting.loop.steps=20",
 )  # fmt: skip
 
 Progress = Callable[[str, int, int], None]
