@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +118,4 @@ def _performers(subject: str, cmu: Path | None, work: Path) -> list[Perform]:
         return [creature, creature]
     if cmu is None:
         raise InvalidData("clips of a person with a box need the folder of the CMU archives")
-    return [
-        lambda rng, layout, seconds, bank=bank: person_with_box(rng, bank, layout, seconds)
-        for bank in load_banks(cmu, work)
-    ]
+    return [partial(person_with_box, bank=bank) for bank in load_banks(cmu, work)]

@@ -27,7 +27,7 @@ def bank(height: float = 1.0) -> MotionBank:
 @pytest.fixture(name="clips", scope="module")
 def _clips() -> list[Motion3D]:
     rng, motions = np.random.default_rng(0), bank()
-    return [person_with_box(rng, motions, FIGURE.layout, 8.0) for _ in range(8)]
+    return [person_with_box(rng, FIGURE.layout, 8.0, motions) for _ in range(8)]
 
 
 def test_the_box_is_rigid_and_that_of_the_figure(clips) -> None:
@@ -85,9 +85,9 @@ def test_the_rest_of_the_person_is_as_recorded_and_arms_keep_their_lengths(clips
 def test_nobody_upright_and_other_layouts_are_refused() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(InvalidData, match="shows somebody upright"):
-        person_with_box(rng, bank(height=0.2), FIGURE.layout, 4.0)
+        person_with_box(rng, FIGURE.layout, 4.0, bank(height=0.2))
     with pytest.raises(InvalidData, match="no joint 'wheel'"):
-        person_with_box(rng, bank(), Layout("cart", (*BODY21.joints, "wheel")), 4.0)
+        person_with_box(rng, Layout("cart", (*BODY21.joints, "wheel")), 4.0, bank())
 
 
 def test_changes_begin_and_end_gently() -> None:

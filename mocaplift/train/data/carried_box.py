@@ -42,7 +42,7 @@ TRIES = 60
 
 
 def person_with_box(
-    rng: np.random.Generator, bank: MotionBank, layout: Layout, seconds: float, fps: float = 30.0
+    rng: np.random.Generator, layout: Layout, seconds: float, bank: MotionBank, fps: float = 30.0
 ) -> Motion3D:
     """Return a random passage with a box: world metres, +Y up, floor at y = 0.
 
