@@ -12,13 +12,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mocaplift.errors import ConfigError
 from mocaplift.lift.diffusion import Schedule, clean_loss
-from mocaplift.lift.mvlift.conditions import POSE_SPREAD, ROOT_SPREAD
+from mocaplift.lift.mvlift.conditions import POSE_SPREAD, ROOT_SPREAD, Signs
 from mocaplift.lift.mvlift.figure import Figure
 from mocaplift.lift.mvlift.network import DenoiserConfig, told_step
 from mocaplift.train.data.mvlift_pictures import LineBatch
@@ -46,11 +48,21 @@ class LineTraining:
     steps: int = 1000  # of the noise schedule
     root_weight: float = 6.0  # of the two channels of the root against the many of the pose
     line_weight: float = 1.0  # of the distance from the lines, in spreads of the pose
+    signs: Signs = "free"  # of the lines; "paper" is an experiment: the lifter refuses such a network
     seed: int = 17
     network: DenoiserConfig = field(default_factory=lambda: DenoiserConfig(views=1, depth=6))
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(steps=8000, rate=1e-3, warmup=200, report_every=500)
     )
+
+    def __post_init__(self) -> None:
+        """Refuse signs that lines cannot have.
+
+        Raises:
+            ConfigError: they are neither of the two.
+        """
+        if self.signs not in get_args(Signs):
+            raise ConfigError(f"signs are {' or '.join(get_args(Signs))}, not {self.signs!r}")
 
 
 def train_lines(
@@ -74,12 +86,13 @@ def train_lines(
     pictures, held_out = source.pictures(work, network, config.pictures, config.validation)
     schedule = Schedule.cosine(config.steps)
     rng = np.random.default_rng((config.seed, config.loop.steps))
-    validation = held_out.batch(rng, min(config.validation, len(held_out.plane)), network.frames, figure)
+    count = min(config.validation, len(held_out.plane))
+    validation = held_out.batch(rng, count, network.frames, figure, signs=config.signs)
 
     def losses(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((config.seed, step))
         frames = network.frames // 2 if rng.random() < SHORT_SHARE else network.frames
-        batch = pictures.batch(rng, config.batch, frames, figure)
+        batch = pictures.batch(rng, config.batch, frames, figure, signs=config.signs)
         at = drawn_steps(rng, schedule, config.batch)
         return line_losses(module, batch, schedule, at, rng, config, figure, device)
 
@@ -97,7 +110,7 @@ def train_lines(
     figures = measure_lines(module, validation, schedule, config, figure, device)
     path = out / f"{source.weights_name(None)}.safetensors"
     made_by = {"made_by": "mocaplift train mvlift --stage 1", "pictures": len(pictures.plane)}
-    facts = {**source.facts, **made_by}
+    facts = {**source.facts, **made_by, "signs": config.signs}
     save_denoiser(path, module, figure, config, figures, time.monotonic() - started, facts)
     return path
 

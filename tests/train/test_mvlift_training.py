@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mocaplift.errors import InvalidData
+from mocaplift.errors import ConfigError, InvalidData
 from mocaplift.layouts import BODY21
 from mocaplift.lift.diffusion import Schedule
 from mocaplift.lift.mvlift.conditions import NUM_LINE, NUM_LINE_FRAME, decoded, encoded
@@ -208,3 +208,7 @@ class TestLines:
         assert last["loss"] < first["loss"]
         network = load_network(str(path))
         assert network.config == LINES.network and asdict(network.config)["views"] == 1
+
+    def test_unknown_signs_are_refused(self) -> None:
+        with pytest.raises(ConfigError, match="signs are free or paper"):
+            LineTraining(signs="both")

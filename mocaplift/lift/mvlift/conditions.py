@@ -7,6 +7,7 @@ must not drown the pose. Metres are a person's: those of other figures are count
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -37,6 +38,9 @@ PLAIN_SIGMA = 0.012
 NUM_SEEN, NUM_FRAME = 4, 7
 # Of lines: five products of each joint and whether it is wanted; of each frame distance and elevation 2.
 NUM_LINE, NUM_LINE_FRAME = 6, 3
+
+# How lines are told: without a sign, or with the one that the paper chooses.
+Signs = Literal["free", "paper"]
 
 
 def num_channels(figure: Figure) -> int:
@@ -132,15 +136,23 @@ def told_lines(
     wanted: Bool[np.ndarray, "*lead T J"],
     axes: Float[np.ndarray, "*lead 3 3"],
     distance: Float[np.ndarray, "*lead"],
+    *,
+    signs: Signs = "free",
 ) -> Float[np.ndarray, "*lead T F"]:
     """Return what is told of lines a x + b y + c = 0 (m) that joints must lie on, and of the camera.
 
     A line and its negative are the same line: products a^2, a b, b^2, a c, b c know no sign, where a rule that
     chooses one would jump at horizontal lines, which are the usual ones. Zeros: nothing is known of a joint.
+    With the signs of the paper a, b, c are told as they are where a >= 0, and their negatives elsewhere.
     """
     a, b = lines[..., 0], lines[..., 1]
     c = np.clip(lines[..., 2], -FARTHEST_LINE, FARTHEST_LINE)
-    joints = np.stack([a * a, a * b, b * b, a * c, b * c, wanted], axis=-1)
+    if signs == "paper":
+        sign = np.where(a < 0, -1.0, 1.0)
+        told = [a * sign, b * sign, c * sign, np.zeros_like(a), np.zeros_like(a), wanted]
+    else:
+        told = [a * a, a * b, b * b, a * c, b * c, wanted]
+    joints = np.stack(told, axis=-1)
     frame = np.stack(_told_camera(axes, distance, lines.shape[:-2]), axis=-1)
     return np.concatenate([joints.reshape(*joints.shape[:-2], -1), frame], axis=-1).astype(np.float32)
 

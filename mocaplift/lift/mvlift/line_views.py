@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from mocaplift.lift.diffusion import Schedule
+from mocaplift.lift.diffusion import Schedule, sample
 from mocaplift.lift.mvlift.conditions import (
     POSE_SPREAD,
     ROOT_SPREAD,
@@ -33,6 +33,8 @@ from mocaplift.lift.mvlift.sampling import Network, Sampled, Sampling, ring_of, 
 AZIMUTHS = tuple(np.pi / 3 * np.arange(1, 6))
 # Adam's averages of slope and squared slope.
 MOMENTUM, SECOND_MOMENTUM, TINY = 0.9, 0.999, 1e-8
+# Shares of the schedule between which the noise falls when it is annealed, and the steps of the sampling before.
+MOST_NOISE, LEAST_NOISE, START_STEPS = 0.98, 0.05, 8
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Distilling:
     rate: float = 1e-3
     line_weight: float = 250.0
     has_lines: bool = True  # False: score distillation alone
+    # Begin with pictures sampled one by one, look at ever less noise, and weigh by its variance.
+    is_annealed: bool = False
 
 
 def told_by_lines(seen: Observed, ring: Ring, *, has_lines: bool = True) -> Float[np.ndarray, "N V T F"]:
@@ -124,8 +128,15 @@ def distilled(
     channels: np.ndarray = np.zeros((*told.shape[:3], num_channels(figure)))
     first = encoded(seen.plane, figure)[:, None]
     views, adam = each_alone(network), Adam(asked.rate)
-    for _ in range(asked.iterations):
-        slope = score_slope(views, schedule, channels, told, rng) / channels.shape[1]
+    highest = np.full(asked.iterations, schedule.steps - 1)
+    if asked.is_annealed:
+        channels = _each_sampled(views, schedule, told, figure, rng).astype(float)
+        highest = np.linspace(MOST_NOISE, LEAST_NOISE, asked.iterations) * schedule.steps
+    for most in highest:
+        slope = score_slope(
+            views, schedule, channels, told, rng, most=max(1, int(most)), is_weighted=asked.is_annealed
+        )
+        slope = slope / channels.shape[1]
         if asked.has_lines:
             plane = decoded(np.concatenate([first, channels], axis=1), figure)
             slope += asked.line_weight * _line_slope(plane, ring, np.isfinite(seen.sigma), figure)[:, 1:]
@@ -141,14 +152,33 @@ def score_slope(
     channels: Float[np.ndarray, "N V T C"],
     told: Float[np.ndarray, "N V T F"],
     rng: np.random.Generator,
+    *,
+    most: int | None = None,
+    is_weighted: bool = False,
 ) -> Float[np.ndarray, "N V T C"]:
-    """Return the slope of score distillation at pictures, with new noise at a random step of the schedule."""
-    step = int(rng.integers(1, schedule.steps))
+    """Return the slope of score distillation at pictures, with new noise at a random step of the schedule.
+
+    The step is at most `most`, or any but the last. A weighted slope is that times the variance of the noise.
+    """
+    step = int(rng.integers(1, schedule.steps if most is None else most + 1))
     noise = rng.standard_normal(channels.shape)
     noisy = schedule.noised(channels, noise, step).astype(np.float32)
     found = schedule.noise_in(noisy, network(noisy, step, told.astype(np.float32)), step)
     slope: Float[np.ndarray, "N V T C"] = found - noise
-    return slope
+    return slope * (1 - schedule.share[step]) if is_weighted else slope
+
+
+def _each_sampled(
+    network: Network,
+    schedule: Schedule,
+    told: Float[np.ndarray, "N V T F"],
+    figure: Figure,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "N V T C"]:
+    """Return pictures sampled from their lines, which know nothing of each other: the paper's stage 1 alone."""
+    noise = rng.standard_normal((*told.shape[:3], num_channels(figure))).astype(np.float32)
+    steps = schedule.spaced(min(START_STEPS, schedule.steps))
+    return sample(schedule, lambda noisy, step: network(noisy, step, told), noise, steps)
 
 
 class Adam:

@@ -108,11 +108,13 @@ class Denoiser:
         """
         try:
             config, figure = DenoiserConfig(**header["network"]), Figure.of_header(header["figure"])
-            steps = header["steps"]
+            steps, signs = header["steps"], header.get("signs", "free")
         except (KeyError, TypeError, ConfigError, InvalidData) as error:
             raise WeightsError(
                 f"the MVLift weights do not say what network they are for ({error})"
             ) from error
+        if signs != "free":
+            raise WeightsError(f"the MVLift weights learnt from lines with {signs} signs: only an experiment")
         if type(steps) is not int or not 1 <= steps <= MOST_STEPS:
             raise WeightsError(f"the MVLift weights are of a schedule of {steps!r} steps")
         return cls(config, figure, steps, fitting(arrays, expected_shapes(config, figure), "MVLift"))

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 from mocaplift.errors import InvalidData
 from mocaplift.files import whole_file
-from mocaplift.lift.mvlift.conditions import USUAL_SIGMA, encoded, told_lines
+from mocaplift.lift.mvlift.conditions import USUAL_SIGMA, Signs, encoded, told_lines
 from mocaplift.lift.mvlift.figure import Figure
 from mocaplift.lift.mvlift.ring import lines_through
 from mocaplift.rotations import about_axis, rotate
@@ -107,7 +107,15 @@ class Pictures:
             parts.append([getattr(seen, name).astype(np.float32) for name in ARRAYS])
         return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
-    def batch(self, rng: np.random.Generator, count: int, num_frames: int, figure: Figure) -> LineBatch:
+    def batch(
+        self,
+        rng: np.random.Generator,
+        count: int,
+        num_frames: int,
+        figure: Figure,
+        *,
+        signs: Signs = "free",
+    ) -> LineBatch:
         """Return random windows with lines of random cameras, half of them mirrored, cut to so many frames."""
         which = rng.integers(len(self.plane), size=count)
         start = rng.integers(self.plane.shape[1] - num_frames + 1, size=count)
@@ -116,7 +124,7 @@ class Pictures:
         if rng.random() < 0.5:
             mirror = list(figure.layout.mirror)
             plane, sigma = plane[:, :, mirror] * [-1.0, 1.0], sigma[:, :, mirror]
-        return LineBatch.of(rng, plane, sigma, self.axes[which], self.distance[which], figure)
+        return LineBatch.of(rng, plane, sigma, self.axes[which], self.distance[which], figure, signs=signs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +145,8 @@ class LineBatch:
         axes: Float[np.ndarray, "N 3 3"],
         distance: Float[np.ndarray, "N"],
         figure: Figure,
+        *,
+        signs: Signs = "free",
     ) -> LineBatch:
         """Return the batch of pictures before cameras with these axes and distances, with random lines."""
         count, _, joints, _ = plane.shape
@@ -145,7 +155,7 @@ class LineBatch:
         untold = rng.random((count, 1, joints)) < NO_LINE_SHARE
         untold |= rng.random((count, 1, 1)) < NO_LINES_SHARE
         lines = np.where((seen & ~untold)[..., None], lines, 0.0)
-        told = told_lines(lines, seen, axes, distance)
+        told = told_lines(lines, seen, axes, distance, signs=signs)
         arrays = (encoded(plane, figure), trust(sigma, figure), lines, told)
         return cls(*(each[:, None].astype(np.float32) for each in arrays))
 

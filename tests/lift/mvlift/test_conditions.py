@@ -6,9 +6,12 @@ import numpy as np
 
 from mocaplift.lift.mvlift.conditions import (
     NUM_FRAME,
+    NUM_LINE,
+    NUM_LINE_FRAME,
     NUM_SEEN,
     POSE_SPREAD,
     ROOT_SPREAD,
+    Signs,
     decoded,
     encoded,
     num_channels,
@@ -103,3 +106,20 @@ def test_lines_have_no_sign() -> None:
     told = told_lines(lines, wanted, axes, distance)
     assert told.shape == (1, 3, num_told_lines(PERSON))
     np.testing.assert_array_equal(told, told_lines(-lines, wanted, axes, distance))
+
+
+def test_the_signs_of_the_paper_jump_where_lines_are_horizontal() -> None:
+    """A line that tilts by a hair the other way is told with all its numbers turned round."""
+    lines = np.zeros((1, 2, JOINTS, 3))
+    lines[..., 1], lines[..., 2] = 1.0, -0.5
+    lines[:, 0, :, 0], lines[:, 1, :, 0] = 1e-6, -1e-6
+    wanted, axes, distance = np.ones((1, 2, JOINTS), dtype=bool), np.eye(3)[None], np.array([4.0])
+
+    def told(signs: Signs) -> np.ndarray:
+        some = told_lines(lines, wanted, axes, distance, signs=signs)[..., :-NUM_LINE_FRAME]
+        return some.reshape(2, JOINTS, NUM_LINE)
+
+    paper, free = told("paper"), told("free")
+    np.testing.assert_allclose(paper[0, 0], [0, 1, -0.5, 0, 0, 1], atol=1e-5)
+    np.testing.assert_allclose(paper[1, 0], [0, -1, 0.5, 0, 0, 1], atol=1e-5)
+    np.testing.assert_allclose(free[0], free[1], atol=1e-5)

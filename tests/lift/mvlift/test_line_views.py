@@ -19,6 +19,7 @@ from mocaplift.lift.mvlift.line_views import (
     distilled,
     each_alone,
     made,
+    score_slope,
     told_by_lines,
 )
 from mocaplift.lift.mvlift.ring import Ring
@@ -109,16 +110,44 @@ def test_badness_is_what_it_says() -> None:
 
 
 class TestDistilling:
-    @pytest.mark.parametrize("has_lines", [True, False])
-    def test_it_ends_in_the_pictures_that_the_network_knows(self, has_lines: bool) -> None:
+    @pytest.mark.parametrize(("has_lines", "is_annealed"), [(True, False), (False, False), (True, True)])
+    def test_it_ends_in_the_pictures_that_the_network_knows(self, has_lines: bool, is_annealed: bool) -> None:
         told, truth, _ = windows(8)
         ring = ring_of(told, AZIMUTHS)
         plane = ring.see(truth)
-        asked = Distilling(iterations=300, rate=0.05, line_weight=1.0, has_lines=has_lines)
+        asked = Distilling(
+            iterations=300, rate=0.05, line_weight=1.0, has_lines=has_lines, is_annealed=is_annealed
+        )
         found = distilled(knows(plane[:, 1:]), SCHEDULE, told, PERSON, np.random.default_rng(0), asked)
         assert np.abs(found - plane).mean() < 0.03
         np.testing.assert_array_equal(found[:, 0], told.plane)
         assert np.linalg.norm(points_of(told, found, ring) - truth, axis=-1).mean() < 0.03
+
+    def test_annealed_it_begins_with_sampled_pictures_and_looks_at_ever_less_noise(self) -> None:
+        told, truth, _ = windows(4)
+        plane = ring_of(told, AZIMUTHS).see(truth)
+        schedule, looked, knowing = Schedule.cosine(1000), [], knows(plane[:, 1:])
+
+        def network(noisy: np.ndarray, step: int, told: np.ndarray) -> np.ndarray:
+            looked.append(step)
+            return knowing(noisy, step, told)
+
+        asked = Distilling(iterations=200, rate=0.0, is_annealed=True)
+        found = distilled(network, schedule, told, PERSON, np.random.default_rng(0), asked)
+        np.testing.assert_allclose(found, plane, atol=1e-4)
+        assert looked[:8] == schedule.spaced(8) and len(looked) == 208
+        assert max(looked[8:]) <= 980 and max(looked[-20:]) <= 150 and max(looked[8:60]) > 700
+
+    def test_a_weighted_slope_counts_what_noise_there_is(self) -> None:
+        noise = np.ones((1, 5, 4, 2 * JOINTS + 2))
+        slopes = [
+            score_slope(
+                lambda noisy, step, told: noise.astype(np.float32),
+                SCHEDULE, 0 * noise, noise, np.random.default_rng(0), most=1, is_weighted=is_weighted,
+            )
+            for is_weighted in (False, True)
+        ]  # fmt: skip
+        np.testing.assert_allclose(slopes[1], slopes[0] * (1 - SCHEDULE.share[1]))
 
     def test_the_slope_is_that_of_the_distances(self) -> None:
         """Against differences: lines stay where they are while pictures move."""

@@ -71,7 +71,7 @@ def test_sizes_that_no_network_has_are_refused(change) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"network": {}}, {"network": {"width": 15}}, {"figure": {}}, {"steps": 0}]
+    "change", [{"network": {}}, {"network": {"width": 15}}, {"figure": {}}, {"steps": 0}, {"signs": "paper"}]
 )
 def test_a_file_that_does_not_say_what_it_is_for_is_refused(change) -> None:
     with pytest.raises(WeightsError, match="MVLift weights"):
