@@ -10,6 +10,8 @@ from mocaplift.cli.figures import figure
 from mocaplift.options import Options
 
 _LIFTER = Options.lifter
+# Characters: a table that goes to a file is as wide as it needs to be.
+_WIDEST = 1000
 
 _json = click.option(
     "--json",
@@ -337,6 +339,8 @@ def _show(measure: Callable[[Callable[[int, int], None]], Sequence[Any]], json_p
         task = bars.add_task("evaluate", total=None)
         rows = measure(lambda done, total: bars.update(task, completed=done, total=total))
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDEST)
     for table in report.tables(rows):
         console.print(table)
     if json_path is not None:

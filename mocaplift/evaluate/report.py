@@ -13,6 +13,7 @@ from rich.table import Table
 from mocaplift.files import write_whole
 
 ALL = "all"
+_NOTHING = 1e-9  # what rounding leaves of a zero, in any unit here
 
 
 class Row(NamedTuple):
@@ -54,31 +55,52 @@ def _mean(group: Sequence[Row]) -> Row:
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """Return one table for each sequence and view count: a line for each metric, a column for each lifter."""
+    """Return one table for each sequence and view count: a line for each metric, a column for each lifter.
+
+    Where there are more lifters than metrics, lines and columns are exchanged.
+    """
     shown = []
     for sequence, views in dict.fromkeys((row.sequence, row.views) for row in rows):
         part = [row for row in rows if (row.sequence, row.views) == (sequence, views)]
-        lifters = list(dict.fromkeys(row.lifter for row in part))
         word = "view" if views == 1 else "views"
         table = Table(title=f"{part[0].benchmark}: {sequence}, {views} {word}", title_justify="left")
-        table.add_column("metric")
-        for lifter in lifters:
-            table.add_column(lifter, justify="right")
-        table.add_column("unit")
-        table.add_column("frames", justify="right")
-        for metric in dict.fromkeys(row.metric for row in part):
-            line = {row.lifter: row for row in part if row.metric == metric}
-            first = next(iter(line.values()))
-            cells = [_number(line[lifter].value) if lifter in line else "" for lifter in lifters]
-            frames = max(row.frames for row in line.values())
-            table.add_row(metric, *cells, first.unit, str(frames))
+        lifters, metrics = ({getattr(row, name): None for row in part} for name in ("lifter", "metric"))
+        (_by_lifter if len(lifters) > len(metrics) else _by_metric)(table, part)
         shown.append(table)
     return shown
+
+
+def _by_metric(table: Table, rows: Sequence[Row]) -> None:
+    """Fill a table with a line for each metric."""
+    lifters = list(dict.fromkeys(row.lifter for row in rows))
+    table.add_column("metric", no_wrap=True)
+    for lifter in lifters:
+        table.add_column(lifter, justify="right")
+    table.add_column("unit")
+    table.add_column("frames", justify="right")
+    for metric in dict.fromkeys(row.metric for row in rows):
+        line = {row.lifter: row for row in rows if row.metric == metric}
+        first = next(iter(line.values()))
+        cells = [_number(line[lifter].value) if lifter in line else "" for lifter in lifters]
+        table.add_row(metric, *cells, first.unit, str(max(row.frames for row in line.values())))
+
+
+def _by_lifter(table: Table, rows: Sequence[Row]) -> None:
+    """Fill a table with a line for each lifter."""
+    units = {row.metric: row.unit for row in rows}
+    table.add_column("lifter", no_wrap=True)
+    for metric, unit in units.items():
+        table.add_column(f"{metric}, {unit}", justify="right")
+    for lifter in dict.fromkeys(row.lifter for row in rows):
+        line = {row.metric: row for row in rows if row.lifter == lifter}
+        table.add_row(lifter, *(_number(line[metric].value) if metric in line else "" for metric in units))
 
 
 def _number(value: float) -> str:
     if not math.isfinite(value):
         return "-"
+    if abs(value) < _NOTHING:
+        return "0"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 

@@ -55,3 +55,14 @@ def test_tables_have_a_column_for_each_lifter():
     assert len(shown) == 2 and "aist: x, 1 view" in text
     assert "123.5" in text or "123.4" in text
     assert "0.0123" in text and " - " in text
+
+
+def test_tables_of_many_lifters_have_a_line_for_each():
+    rows = [row("x", number, 10, lifter=f"lifter{number}") for number in range(3)]
+    rows += [row("x", 1e-17, 10, lifter="lifter2", metric="depth_gain")]
+    console = Console(width=100, record=True, file=io.StringIO())
+    (table,) = report.tables(rows)
+    console.print(table)
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in console.export_text().splitlines()]
+    assert ["lifter0", "0", ""] in lines and ["lifter2", "2", "0"] in lines
+    assert [column.header for column in table.columns] == ["lifter", "mpjpe, mm", "depth_gain, mm"]
