@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mocaplift.detect.track import Track
-from mocaplift.errors import NoPersonFound
+from mocaplift.errors import InvalidData, NoPersonFound
 from mocaplift.layouts import BODY21
 from mocaplift.values import Clip, Keypoints2D, SkeletonMotion
 from mocaplift.views.people import Person
@@ -90,3 +90,18 @@ class TestSeenPart:
         for only in views:
             with pytest.raises(NoPersonFound, match=r"dance\.mp4, side\.mp4: .* in 0% of the frames"):
                 seen_part(clips, Person(1, (only, replace(only, xy=only.xy * np.nan, conf=only.conf * 0))))
+
+    def test_nobody_at_all_is_told(self, motion) -> None:
+        with pytest.raises(NoPersonFound, match=r"dance\.mp4: no keypoint was seen"):
+            seen_part([self.CLIP], person(self.track(motion, 0, 0)))
+
+    @pytest.mark.parametrize(("scale", "shift"), [(0.01, 0.0), (0.0, 0.0), (1e6, 0.0), (1.0, 1e4)])
+    def test_coordinates_that_are_no_pixels_of_the_picture_are_refused(self, motion, scale, shift) -> None:
+        track = self.track(motion, 0, FRAMES)
+        centre = np.nanmean(track.keypoints.xy, axis=(0, 1))
+        view = replace(track.keypoints, xy=centre + scale * (track.keypoints.xy - centre) + shift)
+        with pytest.raises(InvalidData, match=r"dance\.mp4: id:3 .* is about .* must be in pixels"):
+            seen_part([self.CLIP], Person(3, (view,)))
+        # Beside another camera it is not ours to judge: the calibration does.
+        clips = [self.CLIP, replace(self.CLIP, path=Path("side.mp4"))]
+        assert len(seen_part(clips, Person(3, (track.keypoints, view)))[1]) == 2
