@@ -80,6 +80,6 @@ def _check_size(clip: Clip, view: Keypoints2D, person: Person) -> None:
     if size < SMALLEST or size > largest or np.abs((low + high) / 2).max() > largest:
         (x, y), (width, height) = (low + high) / 2, view.size
         raise InvalidData(
-            f"{clip.path}: {person.described()} is about ({x:.4g}, {y:.4g}) in a picture of {width} x {height} px; "
-            f"a person needs {SMALLEST:.0f} px or more, and keypoints must be in pixels"
+            f"{clip.path}: {person.described()} is about ({x:.4g}, {y:.4g}) in a picture of {width} x {height} "
+            f"px; a person needs {SMALLEST:.0f} px or more, and keypoints must be in pixels"
         )
