@@ -30,6 +30,9 @@ from mocaplift.evaluate.figures import (
 )
 from mocaplift.evaluate.floors import STATIC, static
 from mocaplift.evaluate.report import ALL, Row, with_all
+from mocaplift.evaluate.solvers import RAW
+from mocaplift.figure_motion import lift_figure
+from mocaplift.lift.mvlift.figure_clip import FigureClip
 from mocaplift.lift.mvlift.lifter import lift, load_network
 from mocaplift.lift.mvlift.network import Denoiser, DenoiserConfig
 from mocaplift.train.figure_clips import HELD_OUT, SUBJECTS, TRAIN, TRUTH, ClipMaking, Subject, make_clips
@@ -39,7 +42,7 @@ from mocaplift.train.mvlift_clips import Clips
 from mocaplift.train.mvlift_lines import LineTraining, train_lines
 from mocaplift.train.mvlift_made import BodyFitting, ViewMaking, fit_bodies, make_views
 from mocaplift.train.mvlift_source import MADE
-from mocaplift.values import Camera, Keypoints2D, Motion3D
+from mocaplift.values import Motion3D
 
 # Rows of the networks: that of stage 1, with triangulation of what it makes (stage 2), and that of stage 4.
 STAGE_2, STAGE_4 = "stage-2", "mvlift-2d"
@@ -127,9 +130,9 @@ def score_clips(
     shown, rows = SUBJECTS[subject], []
     paths = sorted((folder / HELD_OUT).glob("*.npz"))
     for done, path in enumerate(paths):
-        view = store.load(path)
         truth, camera = store.load(folder / TRUTH / path.name)
-        for lifter, xyz in _found(view, truth, camera, shown, networks).items():
+        clip = FigureClip(store.load(path), camera, path)
+        for lifter, xyz in _found(clip, truth, shown, networks).items():
             scores = _scores(xyz, truth.xyz, shown)
             rows += [
                 Row(subject, path.stem, 1, lifter, metric, value, UNITS[metric], len(truth.xyz))
@@ -146,12 +149,14 @@ def score_clips(
 
 
 def _found(
-    view: Keypoints2D, truth: Motion3D, camera: Camera, shown: Subject, networks: dict[str, Denoiser]
+    clip: FigureClip, truth: Motion3D, shown: Subject, networks: dict[str, Denoiser]
 ) -> dict[str, Float[np.ndarray, "T J 3"]]:
     """Return the points in the world that each method finds, by the names of the rows."""
-    found = {FLAT: flat(view, camera, shown.figure)}
-    found |= {name: lift([view], [camera], network).xyz for name, network in networks.items()}
-    place, size = centre(camera), size_of(truth.xyz, shown.figure)
+    found = {FLAT: flat(clip.keypoints, clip.camera, shown.figure)}
+    for name, network in networks.items():
+        found[name + RAW] = lift([clip.keypoints], [clip.camera], network).xyz
+        found[name] = lift_figure(clip, network).xyz
+    place, size = centre(clip.camera), size_of(truth.xyz, shown.figure)
     found = {STATIC: static(truth.xyz)} | {name: place + size * (xyz - place) for name, xyz in found.items()}
     if shown.thing:
         places, shape = shown.figure.layout.index(*shown.thing), np.stack(list(shown.thing.values()))

@@ -13,6 +13,7 @@ from mocaplift.errors import InvalidData
 from mocaplift.evaluate.figures import FLAT, RIGID
 from mocaplift.evaluate.floors import STATIC
 from mocaplift.evaluate.report import ALL
+from mocaplift.evaluate.solvers import RAW
 from mocaplift.train.data.motion_bank import MotionBank, save_bank
 from mocaplift.train.figure_clips import HELD_OUT, SUBJECTS, TRAIN, TRUTH, ClipMaking, make_clips
 from mocaplift.values import Keypoints2D
@@ -70,7 +71,7 @@ def test_a_box_needs_the_recordings(tmp_path: Path) -> None:
 def test_a_creature_is_shown_from_clips_to_figures(tmp_path: Path) -> None:
     rows = show("creature", TINY, tmp_path)
     means = {(row.lifter, row.metric): row.value for row in rows if row.sequence == ALL}
-    assert {lifter for lifter, _ in means} == {STATIC, FLAT, STAGE_2, STAGE_4}
+    assert {lifter for lifter, _ in means} == {STATIC, FLAT, STAGE_2, STAGE_4, STAGE_2 + RAW, STAGE_4 + RAW}
     assert {metric for _, metric in means} == {
         "t_root", "t_root_released", "mpjpe", "pa_mpjpe", "pa_mpjpe_sequence",
     }  # fmt: skip
