@@ -11,7 +11,7 @@ Stage 3 fits the body to the best of them and keeps the motions as a bank (`made
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -61,6 +61,7 @@ class BodyFitting:
     """How stage 3 chooses among what stage 2 made."""
 
     kept: float = 0.6  # share of the windows, those with the least badness
+    fps: float = 15.0  # of the windows, as stage 1's network has it
     farthest: float = 0.15  # m, mean: bodies further off what stage 2 made are no good examples
 
 
@@ -126,12 +127,13 @@ def fit_bodies(
     figure, usual = source.figure(work), LineTraining()
     shards = [read_shard(path, figure) for path in paths]
     points, badness = (np.concatenate([shard[name] for shard in shards]) for name in ARRAYS)
-    pictures, _ = source.pictures(work, usual.network, usual.pictures, usual.validation)
+    network = replace(usual.network, frames=points.shape[1], per_token=1, fps=config.fps)
+    pictures, _ = source.pictures(work, network, usual.pictures, usual.validation)
     chosen = np.flatnonzero(badness <= np.quantile(badness, config.kept))
     fit_body, motions = source.fit_body(work, config.farthest), []
     for done, window in enumerate(chosen):
         seen = seen_again(pictures, slice(window, window + 1), figure)
-        motion = fit_body(seen, points[window], usual.network.fps)
+        motion = fit_body(seen, points[window], config.fps)
         if motion is not None:
             motions.append(motion)
         progress("bodies", done + 1, len(chosen))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from mocaplift.cameras import rays
 from mocaplift.errors import InvalidData
-from mocaplift.lift.mvlift.conditions import NEAREST_DEPTH, TOO_LONG_SHARE, expected_sigma, observed
+from mocaplift.lift.mvlift.conditions import NEAREST_DEPTH, expected_sigma, observed
 from mocaplift.lift.mvlift.figure import FEWEST_JOINTS, Figure, reach_of
 from mocaplift.lift.mvlift.figure_clip import FigureClip, read_clip
 from mocaplift.train.data.mvlift_pictures import ARRAYS, Pictures
@@ -25,9 +25,10 @@ OVERLAP = 0.5
 SPEEDS = (0.8, 1.25)
 # Windows in which fewer frames show the figure teach nothing.
 SHOWN_SHARE = 0.5
-# Measured lengths: rounds in which lengths and scales are found in turn, and the share of the frames in which a
-# bone looks shorter than it is.
-ROUNDS, LENGTH_RANK = 8, 0.9
+# Measured lengths: rounds in which lengths and scales are found in turn, and the share of bones, and of frames,
+# that look shorter than they are. On made-up clips lengths are then 5 to 9 per cent off (against each other, rms).
+ROUNDS, LONG_RANK = 4, 0.9
+SMALLEST_SCALE = 1e-6
 # Moments so near (share of a frame) to a frame are at it.
 AT_FRAME = 0.01
 AT_ONCE = 256  # windows, bounds memory
@@ -163,13 +164,10 @@ def with_measured_lengths(figure: Figure, clips: Sequence[FigureClip]) -> Figure
     at = {frozenset(pair): bone for bone, pair in enumerate(zip(figure.starts, figure.ends, strict=True))}
     other = [at.get(frozenset(mirror[joint] for joint in pair), bone) for pair, bone in at.items()]
     for _ in range(ROUNDS):
-        ratio = np.where(np.isfinite(shown), shown / lengths, -np.inf)
-        known = np.isfinite(ratio)
-        ranked = -np.sort(-ratio, axis=1)
-        rank = (TOO_LONG_SHARE * known.sum(axis=1)).astype(int)
-        scale = np.take_along_axis(ranked, rank[:, None], axis=1)
-        scaled = shown / np.where(np.isfinite(scale) & (scale > 0), scale, np.nan)
-        lengths = np.nanquantile(scaled, LENGTH_RANK, axis=0)
+        ratio = shown / lengths
+        ratio = ratio[np.isfinite(ratio).any(axis=1)]
+        scale = np.maximum(np.nanquantile(ratio, LONG_RANK, axis=1, keepdims=True), SMALLEST_SCALE)
+        lengths = np.nanquantile(ratio / scale, LONG_RANK, axis=0) * lengths
         lengths = np.sqrt(lengths * lengths[other])
     bones = zip(figure.bones, lengths.tolist(), strict=True)
     measured = Figure(
