@@ -48,6 +48,16 @@ def leg_length(leg: Leg) -> float:
     return float(sum(np.linalg.norm(bone, axis=-1).mean() for bone in bones))
 
 
+def usual_leg_length(skeleton: Skeleton) -> float:
+    """Return thigh and shin (m) of a skeleton, the mean of both sides.
+
+    Raises:
+        InvalidData: the skeleton has no such legs.
+    """
+    bones = skeleton.layout.index("left_knee", "left_ankle", "right_knee", "right_ankle")
+    return float(np.linalg.norm(skeleton.offsets[bones], axis=-1).sum() / 2)
+
+
 def reach_limit(leg: Leg) -> Float[np.ndarray, "T"]:
     """Return how far (m) the ankle may be from the hip in every frame."""
     now = np.linalg.norm(leg.ankle - leg.hip, axis=-1)

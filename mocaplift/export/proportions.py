@@ -41,7 +41,7 @@ def on_figure(
             "choose --proportions actor"
         )
     figure = Skeleton(skeleton.layout, skeleton.parents, _offsets(skeleton, template))
-    scale = _leg_length(figure) / _leg_length(skeleton)
+    scale = legs.usual_leg_length(figure) / legs.usual_leg_length(skeleton)
     xyz, turned = kinematics.forward(skeleton, motion.rotations, motion.root)
     ankles = {side: _ankle_path(skeleton, figure, side, contacts, (xyz, turned), scale) for side in SIDES}
     left, right = SMPL24.index("left_hip", "right_hip")
@@ -77,12 +77,6 @@ def _offsets(skeleton: Skeleton, template: Template) -> Float[np.ndarray, "J 3"]
     direction = direction / np.maximum(np.linalg.norm(direction, axis=-1, keepdims=True), 1e-12)
     direction[0] = 0.0
     return direction * wanted[:, None]
-
-
-def _leg_length(skeleton: Skeleton) -> float:
-    """Return thigh + shin (m), the mean of both sides."""
-    bones = SMPL24.index("left_knee", "left_ankle", "right_knee", "right_ankle")
-    return float(np.linalg.norm(skeleton.offsets[bones], axis=-1).sum() / 2)
 
 
 def _ankle_lift(skeleton: Skeleton, figure: Skeleton, scale: float) -> float:

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 from mocaplift.errors import InvalidData
 from mocaplift.kinematics import forward, rest_positions
 from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24
+from mocaplift.legs import usual_leg_length
 from mocaplift.rotations import about_axis, angle_between, make_continuous, multiply, normalize, rotate, slerp
 from mocaplift.train.data.anny_body import Body
 from mocaplift.values import Skeleton, SkeletonMotion
@@ -81,7 +82,7 @@ def transfer(motion: SkeletonMotion, skeleton: Skeleton) -> SkeletonMotion:
     hips = SMPL24.index("left_hip", "right_hip")
     pelvis = motion.rotations[:, SMPL24.at("pelvis")]
     middle = motion.root + rotate(pelvis, rest_positions(motion.skeleton)[hips].mean(axis=0))
-    scale = _leg(skeleton) / _leg(motion.skeleton)
+    scale = usual_leg_length(skeleton) / usual_leg_length(motion.skeleton)
     root = middle * scale - rotate(pelvis, rest_positions(skeleton)[hips].mean(axis=0))
     return SkeletonMotion(skeleton=skeleton, rotations=motion.rotations, root=root, fps=motion.fps)
 
@@ -214,7 +215,3 @@ def _spliced(motion: SkeletonMotion, first: int, last: int) -> SkeletonMotion:
 def _heading(pelvis: Float[np.ndarray, "4"]) -> float:
     ahead = rotate(pelvis, np.array([0.0, 0.0, 1.0]))
     return float(np.arctan2(ahead[0], ahead[2]))
-
-
-def _leg(skeleton: Skeleton) -> float:
-    return float(np.linalg.norm(skeleton.offsets[SMPL24.index("left_knee", "left_ankle")], axis=1).sum())

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from mocaplift.kinematics import rest_positions
 from mocaplift.layouts import SMPL24, SMPL_PARENTS
+from mocaplift.legs import usual_leg_length
 from mocaplift.reading.bvh import Bvh
 from mocaplift.rotations import (
     about_axis,
@@ -197,7 +198,7 @@ def retarget(source: Source, skeleton: Skeleton, fps: float) -> SkeletonMotion:
 
     middle = source.xyz[:, [source.at(source.joints[f"{side}_hip"]) for side, _ in SIDES]].mean(axis=1)
     hips = rest_positions(skeleton)[SMPL24.index("left_hip", "right_hip")].mean(axis=0)
-    scale = _leg_length(skeleton) / source.leg_length
+    scale = usual_leg_length(skeleton) / source.leg_length
     root = middle * scale - rotate(ours[:, SMPL24.at("pelvis")], hips)
     return SkeletonMotion(skeleton=skeleton, rotations=make_continuous(local), root=root, fps=fps)
 
@@ -221,7 +222,3 @@ def _help_with_collar(ours: Float[np.ndarray, "T 24 4"], side: str, sign: float)
     lift = np.maximum(rise, 0.0) * COLLAR_RISE_SHARE
     turn = np.stack([np.zeros_like(lift), -sign * swing * COLLAR_SWING_SHARE, sign * lift], axis=-1)
     ours[:, SMPL24.at(f"{side}_collar")] = multiply(chest, from_rotvec(turn))
-
-
-def _leg_length(skeleton: Skeleton) -> float:
-    return float(np.linalg.norm(skeleton.offsets[SMPL24.index("left_knee", "left_ankle")], axis=1).sum())
