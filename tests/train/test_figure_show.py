@@ -68,6 +68,7 @@ def test_a_box_needs_the_recordings(tmp_path: Path) -> None:
         make_clips("box", CLIPS, tmp_path / "clips", work=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_creature_is_shown_from_clips_to_figures(tmp_path: Path) -> None:
     rows = show("creature", TINY, tmp_path)
     means = {(row.lifter, row.metric): row.value for row in rows if row.sequence == ALL}
@@ -83,6 +84,7 @@ def test_a_creature_is_shown_from_clips_to_figures(tmp_path: Path) -> None:
     assert again == means
 
 
+@pytest.mark.slow
 def test_a_box_is_lifted_and_made_rigid(tmp_path: Path) -> None:
     xyz = walker(frames=900, fps=60.0).keypoints.xyz.astype(np.float32)
     for split in ("train", "validation"):
