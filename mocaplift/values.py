@@ -132,11 +132,13 @@ class Keypoints2D:
         _require(
             bool(np.all((self.conf >= 0) & (self.conf <= 1))), "Keypoints2D.conf must lie between 0 and 1"
         )
-        seen = self.conf > 0
-        _require(
-            np.array_equal(np.isfinite(self.xy).all(-1), seen) and not np.isinf(self.xy).any(),
-            "Keypoints2D: a point must be finite exactly where its confidence is above 0",
-        )
+        wrong = (np.isfinite(self.xy).all(-1) != (self.conf > 0)) | np.isinf(self.xy).any(-1)
+        if wrong.any():
+            frame, joint = np.unravel_index(int(wrong.argmax()), wrong.shape)
+            raise InvalidData(
+                "Keypoints2D: a point must be finite exactly where its confidence is above 0, but frame "
+                f"{frame}, {self.layout.joints[joint]} is not"
+            )
         if self.landmarks is not None:
             _check_shape("Keypoints2D", "landmarks", self.landmarks, (*self.xy.shape[:2], 3))
 

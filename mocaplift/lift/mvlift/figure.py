@@ -13,8 +13,10 @@ from mocaplift.layouts import BODY21
 from mocaplift.lift.direct.features import SCALE_BONES
 from mocaplift.values import Layout
 
-# Fewer say nothing about a pose. No creature has more: what a file says of itself must not fill the memory.
-FEWEST_JOINTS, MOST_JOINTS = 5, 256
+# No creature has more joints: what a file says of itself must not fill the memory.
+MOST_JOINTS = 256
+# A frame with fewer seen keypoints says nothing about a pose: of people. Of figures with few joints, half of them.
+FEWEST_SEEN = 5
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class Figure:
     def lengths(self) -> np.ndarray:
         """How long the bones usually are, in units."""
         return np.array([length for _, _, length in self.bones]) / self.unit
+
+    @property
+    def fewest(self) -> int:
+        """How many joints a frame must show to say anything about the pose."""
+        return min(FEWEST_SEEN, (len(self.layout) + 1) // 2)
 
     def scaled(self, factor: float, *, unit: float) -> Figure:
         """Return the figure with longer bones, and this unit (m)."""

@@ -15,10 +15,10 @@ import numpy as np
 from mocaplift.assume import assumed_camera
 from mocaplift.errors import InvalidData
 from mocaplift.layouts import remap_keypoints
-from mocaplift.lift.mvlift.figure import FEWEST_JOINTS, Figure
+from mocaplift.lift.mvlift.figure import Figure
 from mocaplift.options import Options
 from mocaplift.store import load
-from mocaplift.values import Camera, Clip, Keypoints2D, Layout
+from mocaplift.values import Camera, Clip, Keypoints2D
 
 # Keypoints lie no further (longer sides of the picture) from its middle, and a figure is larger (px) than that:
 # numbers from 0 to 1, or of a picture of another size, are not pixels.
@@ -53,8 +53,8 @@ def read_clip(path: Path, figure: Figure, options: Options | None = None) -> Fig
         raise InvalidData(
             f"{path}: holds {kinds}, but keypoints are needed, with their clip and camera at most"
         )
-    keypoints = in_layout(keypoints, figure.layout, str(path))
-    _check(keypoints, path)
+    keypoints = in_layout(keypoints, figure, str(path))
+    _check(keypoints, figure, path)
     if camera is None:
         if clip is None:
             rate = Fraction(float(keypoints.fps)).limit_denominator(1_000_000)
@@ -68,15 +68,15 @@ def read_clip(path: Path, figure: Figure, options: Options | None = None) -> Fig
     return FigureClip(keypoints, camera, path)
 
 
-def in_layout(keypoints: Keypoints2D, layout: Layout, source: str) -> Keypoints2D:
+def in_layout(keypoints: Keypoints2D, figure: Figure, source: str) -> Keypoints2D:
     """Return keypoints in a figure's layout; joints that they lack are missing.
 
     Raises:
         InvalidData: the two have too few joints in common.
     """
-    have = keypoints.layout
+    have, layout = keypoints.layout, figure.layout
     shared = set(have.joints) & set(layout.joints)
-    if len(shared) < max(FEWEST_JOINTS, len(layout) / 2):
+    if len(shared) < len(layout) / 2:
         raise InvalidData(
             f"{source}: keypoints are of the layout {have.name} ({', '.join(have.joints)}), which has "
             f"{len(shared)} joints in common with {layout.name} ({', '.join(layout.joints)})"
@@ -84,7 +84,7 @@ def in_layout(keypoints: Keypoints2D, layout: Layout, source: str) -> Keypoints2
     return keypoints if have == layout else remap_keypoints(keypoints, layout)
 
 
-def _check(keypoints: Keypoints2D, path: Path) -> None:
+def _check(keypoints: Keypoints2D, figure: Figure, path: Path) -> None:
     frames, size = len(keypoints.xy), keypoints.size
     if not 1 <= frames <= MOST_FRAMES:
         raise InvalidData(f"{path}: has {frames} frames; 1 to {MOST_FRAMES} are read")
@@ -93,8 +93,9 @@ def _check(keypoints: Keypoints2D, path: Path) -> None:
             f"{path}: has {keypoints.fps:g} frames per second; {RATES[0]:g} to {RATES[1]:g} are read"
         )
     seen = keypoints.conf > 0
-    if (seen.sum(axis=1) < FEWEST_JOINTS).all():
-        raise InvalidData(f"{path}: no frame shows {FEWEST_JOINTS} or more keypoints")
+    is_usable = seen.sum(axis=1) >= figure.fewest
+    if not is_usable.any():
+        raise InvalidData(f"{path}: no frame shows {figure.fewest} or more keypoints")
     away = np.abs(np.nan_to_num(keypoints.xy) - np.array(size) / 2).max(axis=-1) * seen
     if away.max() > FARTHEST * max(size):
         frame, joint = np.unravel_index(int(away.argmax()), away.shape)
@@ -103,7 +104,7 @@ def _check(keypoints: Keypoints2D, path: Path) -> None:
             f"{path}: frame {frame}, {keypoints.layout.joints[joint]} lies at ({x:.4g}, {y:.4g}) px, far outside "
             f"the picture of {_shown(size)}"
         )
-    xy = np.where(seen[..., None], keypoints.xy, np.nan)[(seen.sum(axis=1) >= FEWEST_JOINTS)]
+    xy = np.where(seen[..., None], keypoints.xy, np.nan)[is_usable]
     extent = float(np.median((np.nanmax(xy, axis=1) - np.nanmin(xy, axis=1)).max(axis=-1)))
     if extent < SMALLEST:
         raise InvalidData(

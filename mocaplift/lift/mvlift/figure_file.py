@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from mocaplift.errors import ConfigError
-from mocaplift.lift.mvlift.figure import FEWEST_JOINTS, MOST_JOINTS, Figure, bone_order, reach_of
+from mocaplift.lift.mvlift.figure import MOST_JOINTS, Figure, bone_order, reach_of
 from mocaplift.values import Layout
 
 LARGEST_FILE = 1 << 20  # bytes
+FEWEST_JOINTS = 5  # fewer tell no pose
 KEYS = ("joints", "pairs", "bones", "root", "reach", "name")
 LENGTHS = (1e-4, 100.0)  # m, from insects to whales
 LARGEST_RATIO = 1000.0  # of the longest to the shortest bone

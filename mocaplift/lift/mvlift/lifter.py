@@ -1,8 +1,9 @@
 """MVLift as a lifter: windows of what one camera saw, the other views of all of them sampled together, points.
 
 Neighbouring windows overlap by half and are cross-faded at every step of the sampling, so that any length is one
-motion. Several samples are drawn: their mean is the answer, their spread a part of its expected error. The network
-may also be that of stage 1, which knows one view and its lines: then this is stage 2 as a lifter.
+motion. A clip faster than the network is asked in turns, each of which takes every n-th frame. Several samples are
+drawn: their mean is the answer, their spread tells its expected error. The network may also be that of stage 1,
+which knows one view and its lines: then this is stage 2 as a lifter.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from mocaplift.values import Camera, Keypoints2D, Motion3D
 from mocaplift.weights import load_arrays, locate
 from mocaplift.windows import crossfaded_points, windows
 
-FEWEST_POINTS = 5  # a frame with fewer seen keypoints says nothing about the pose
-SAMPLES = 4
+SAMPLES = 2  # of each turn
+MOST_TURNS = 2  # of a fast clip: errors of frames that follow each other closely are the same
 SEED = 0
-# Standard deviation (m) of a point about the mean of the samples, beside their spread: held-out windows.
-POINT_SIGMA = 0.10
+# Standard deviation of a point about the mean of the samples, along each axis: this (m) and so many times their
+# spread, together. Fitted to held-out windows; the same for all joints, whose spread differs as their errors do.
+POINT_SIGMA, SPREAD_FACTOR = 0.065, 2.5
 HOLE_SIGMA = 0.3  # m, where a straight line stands for what nobody saw
 WINDOWS_AT_ONCE = 16  # bounds memory
 
@@ -71,10 +73,11 @@ def lift(
     network = network or load_network()
     layout, unit = network.figure.layout, network.figure.unit
     keypoints = views[0] if views[0].layout == layout else remap_keypoints(views[0], layout)
-    usable = (keypoints.conf > 0).sum(axis=-1) >= FEWEST_POINTS
+    fewest = network.figure.fewest
+    usable = (keypoints.conf > 0).sum(axis=-1) >= fewest
     if not usable.any():
         raise InvalidData(
-            f"no frame shows {FEWEST_POINTS} or more keypoints of the layout {layout.name}; nothing can be lifted"
+            f"no frame shows {fewest} or more keypoints of the layout {layout.name}; nothing can be lifted"
         )
     direction = rays(cameras[0], np.nan_to_num(keypoints.xy))
     errors = expected_sigma(keypoints, network.figure)
@@ -82,14 +85,14 @@ def lift(
     stride = max(1, round(keypoints.fps / network.config.fps))
     xyz, sigma = np.zeros(direction.shape), np.zeros(errors.shape)
     for span in stretches(near):
-        places, rng = frames[span][::stride], np.random.default_rng(SEED)
-        # Networks learn from long windows: what is shorter goes on backwards.
-        shown = np.pad(places, (0, max(0, network.config.frames - len(places))), mode="symmetric")
-        found = unit * (draws or samples)(network, direction[shown], errors[shown], rng)[:, : len(places)]
-        mean = found.mean(axis=0)
-        spread = np.sqrt(np.square(found - mean).sum(axis=-1).mean(axis=0) / 3)
-        xyz[span] = _at_all(mean, places, frames[span])
-        sigma[span] = _at_all(spread[..., None], places, frames[span])[..., 0]
+        rng, found = np.random.default_rng(SEED), []
+        for places in turns_of(frames[span], stride):
+            # Networks learn from long windows: what is shorter goes on backwards.
+            shown = np.pad(places, (0, max(0, network.config.frames - len(places))), mode="symmetric")
+            drawn = (draws or samples)(network, direction[shown], errors[shown], rng)[:, : len(places)]
+            found += [_at_all(unit * each, places, frames[span]) for each in drawn]
+        xyz[span] = np.mean(found, axis=0)
+        sigma[span] = SPREAD_FACTOR * np.sqrt(np.square(found - xyz[span]).sum(axis=-1).mean(axis=0) / 3)
     known = np.flatnonzero(near)
     return Motion3D(
         xyz=interpolated(frames, known, xyz[known]) + centre(cameras[0]),
@@ -100,6 +103,13 @@ def lift(
         layout=layout,
         fps=keypoints.fps,
     )
+
+
+def turns_of(frames: Int[np.ndarray, "T"], stride: int) -> list[Int[np.ndarray, "P"]]:
+    """Return which frames each turn takes: every `stride`-th, the turns as far from each other as they can be."""
+    turns = min(stride, MOST_TURNS)
+    starts = [turn * stride // turns for turn in range(turns)]
+    return [frames[start::stride] for start in starts if start < len(frames)]
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
@@ -147,11 +157,12 @@ def samples(
 
 
 def _at_all(
-    values: Float[np.ndarray, "P J C"], places: Int[np.ndarray, "P"], frames: Int[np.ndarray, "T"]
-) -> Float[np.ndarray, "T J C"]:
-    """Return values known at some frames at all of them: cubic in between, the last ones as they were last."""
+    values: Float[np.ndarray, "P J 3"], places: Int[np.ndarray, "P"], frames: Int[np.ndarray, "T"]
+) -> Float[np.ndarray, "T J 3"]:
+    """Return values known at some frames at all of them: cubic in between, at the ends as they are there."""
     if len(places) < 4:
-        return values[np.searchsorted(places, frames, side="right") - 1]
-    at = np.minimum(frames, places[-1])
-    spread: Float[np.ndarray, "T J C"] = make_interp_spline(places, values, k=3)(at)
+        nearest = np.searchsorted(places, frames, side="right") - 1
+        return values[np.maximum(nearest, 0)]
+    at = np.clip(frames, places[0], places[-1])
+    spread: Float[np.ndarray, "T J 3"] = make_interp_spline(places, values, k=3)(at)
     return spread

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from mocaplift.cameras import rays
 from mocaplift.errors import InvalidData
 from mocaplift.lift.mvlift.conditions import NEAREST_DEPTH, expected_sigma, observed
-from mocaplift.lift.mvlift.figure import FEWEST_JOINTS, Figure, reach_of
+from mocaplift.lift.mvlift.figure import Figure, reach_of
 from mocaplift.lift.mvlift.figure_clip import FigureClip, read_clip
 from mocaplift.train.data.mvlift_pictures import ARRAYS, Pictures
 
@@ -89,7 +89,9 @@ def pictures_of(
     found = [
         (number, at)
         for number, clip in enumerate(clips)
-        for at in _moments(sigmas[number], clip.keypoints.fps, rng, num_frames, fps)
+        for at in _moments(
+            np.isfinite(sigmas[number]).sum(axis=1) >= figure.fewest, clip.keypoints.fps, rng, num_frames, fps
+        )
     ]
     if not found:
         raise InvalidData(
@@ -114,11 +116,10 @@ def pictures_of(
 
 
 def _moments(
-    sigma: Float[np.ndarray, "F J"], own_fps: float, rng: np.random.Generator, num_frames: int, fps: float
+    is_shown: Bool[np.ndarray, "F"], own_fps: float, rng: np.random.Generator, num_frames: int, fps: float
 ) -> list[np.ndarray]:
     """Return when (in a clip's own frames) the frames of its windows are: at its own speed, and at random ones."""
-    is_shown = np.isfinite(sigma).sum(axis=1) >= FEWEST_JOINTS
-    found, last = [], len(sigma) - 1
+    found, last = [], len(is_shown) - 1
     for is_changed in (False, True):
         begin = 0.0
         while True:

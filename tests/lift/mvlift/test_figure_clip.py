@@ -94,6 +94,20 @@ def test_nonsense_is_refused_with_the_file(figure, seen, tmp_path: Path, change,
     assert str(path) in str(told.value)
 
 
+def test_numbers_that_are_none_are_told_with_their_place(figure, seen, tmp_path: Path) -> None:
+    path, xy, conf = tmp_path / "clip.npz", seen.xy.copy(), seen.conf.copy()
+    save(seen, path)
+    xy[4, 1], conf[4, 1] = np.nan, 0.9
+    with np.load(path) as file:
+        arrays = dict(file)
+    for name, array in arrays.items():
+        if array.shape in (xy.shape, conf.shape):
+            arrays[name] = xy if array.shape == xy.shape else conf
+    np.savez(path, **arrays)
+    with pytest.raises(InvalidData, match=r"clip\.npz.*frame 4, neck is not"):
+        read_clip(path, figure)
+
+
 def test_files_of_others_are_refused(figure: Figure, tmp_path: Path) -> None:
     path = tmp_path / "clip.npz"
     with pytest.raises(InvalidData, match="no such file"):
