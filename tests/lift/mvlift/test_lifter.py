@@ -15,7 +15,7 @@ from mocaplift.layouts import BODY21, COCO17, remap_keypoints
 from mocaplift.lift.diffusion import Schedule
 from mocaplift.lift.mvlift.conditions import decoded, encoded
 from mocaplift.lift.mvlift.figure import PERSON
-from mocaplift.lift.mvlift.lifter import SAMPLES, lift, samples
+from mocaplift.lift.mvlift.lifter import SAMPLES, lift, samples, turns_of
 from mocaplift.lift.mvlift.network import Denoiser
 from mocaplift.lift.mvlift.sampling import Sampling, points_of, sampled, told_observed
 from mocaplift.values import Keypoints2D
@@ -101,6 +101,14 @@ class TestLifter:
         step = np.linalg.norm(np.diff(found, axis=1), axis=-1).mean(axis=-1)
         assert step.max() < 6 * np.median(step)
         assert SAMPLES > 1 and np.linalg.norm(found[0] - found[1], axis=-1).mean() > 1e-3
+
+    def test_turns_share_the_frames_of_a_fast_clip(self) -> None:
+        frames = np.arange(10, 21)
+        for stride, expected in ((1, [10]), (2, [10, 11]), (4, [10, 12])):
+            turns = turns_of(frames, stride)
+            assert [turn[0] for turn in turns] == expected
+            assert all((np.diff(turn) == stride).all() and turn[-1] > 20 - stride for turn in turns)
+        assert [list(turn) for turn in turns_of(frames[:2], 4)] == [[10]]
 
     def test_the_network_of_one_view_lifts_by_lines(self) -> None:
         """It says that all joints are in the middle: what was seen still tells where that is."""
