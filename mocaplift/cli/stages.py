@@ -103,10 +103,7 @@ def lift(
     """
     _, options = _begin(flags)
     check_cameras(options, calib)
-    if calib is not None and network is not None:
-        raise click.UsageError("--network lifts from one camera; give no --calib")
-    if layout is not None and network is None:
-        raise click.UsageError("--layout needs --network, the weight file that was trained for it")
+    _check_network(network, layout, calib)
     from mocaplift import jobs, pipeline
     from mocaplift.lift import load_lifter
 
@@ -196,6 +193,13 @@ def _scene(files: "Sequence[Path]", calib: Path | None, options: Options) -> "Sc
     return replace(scene, clips=clips, people=[replace(person, views=views)], facts=scene.facts | share)
 
 
+def _check_network(network: str | None, layout: Path | None, calib: Path | None) -> None:
+    if calib is not None and network is not None:
+        raise click.UsageError("--network lifts from one camera; give no --calib")
+    if layout is not None and network is None:
+        raise click.UsageError("--layout needs --network, the weight file that was trained for it")
+
+
 def _figure_in(path: Path, weights: str, layout: Path | None, options: Options) -> "Motion3D":
     """Return the motion of a network's figure in a clip.
 
@@ -230,15 +234,23 @@ def _seen(path: Path) -> "tuple[Clip, Keypoints2D]":
     """Return the clip and the keypoints that `detect` wrote.
 
     Raises:
-        InvalidData: the file holds something else.
+        InvalidData: the file holds something else, or the two do not fit together.
     """
+    from math import isclose
+
     from mocaplift.errors import InvalidData
     from mocaplift.store import load
     from mocaplift.values import Clip, Keypoints2D
 
     value = load(path)
     if isinstance(value, tuple) and [type(each) for each in value] == [Clip, Keypoints2D]:
-        return value[0], value[1]
+        clip, view = value
+        if (len(view.xy), view.size) != (clip.frames, clip.size) or not isclose(view.fps, clip.fps):
+            raise InvalidData(
+                f"{path}: keypoints of {len(view.xy)} frames of {view.size} px at {view.fps:g} fps are no part of "
+                f"a clip of {clip.frames} frames of {clip.size} px at {float(clip.fps):g} fps"
+            )
+        return clip, view
     kind = "several values" if isinstance(value, tuple) else type(value).__name__
     raise InvalidData(f"{path}: holds {kind}, but keypoints are needed; make them with `mocaplift detect`")
 
