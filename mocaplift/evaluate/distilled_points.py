@@ -30,10 +30,10 @@ from mocaplift.lift.mvlift.sampling import points_of, ring_of
 
 @dataclass(frozen=True)
 class PointDistilling:
-    """How points are optimised; the defaults are the paper's."""
+    """How points are optimised; the defaults are the paper's, but that there the rate does not fall."""
 
     iterations: int = 3000
-    rate: float = 1e-2  # m
+    rate: float = 1e-2  # m, of the first step; the last is all but 0
     seen_weight: float = 1e3  # of the mean square distance (m^2) from what was observed
     has_lines: bool = True  # False: the network is not told the lines of what was observed
 
@@ -53,7 +53,7 @@ def distilled_points(
     asked, figure = asked or PointDistilling(), network.figure
     ring, schedule = ring_of(seen, AZIMUTHS), Schedule.cosine(network.steps)
     told = told_by_lines(seen, ring, has_lines=asked.has_lines)
-    views, adam = each_alone(network), Adam(asked.rate)
+    views, adam = each_alone(network), Adam(asked.rate, asked.iterations)
     is_seen = np.isfinite(seen.sigma)
     weight = 2 * asked.seen_weight * is_seen / np.maximum(2 * is_seen.sum(axis=(1, 2), keepdims=True), 1)
     middle = seen.distance[:, None] * seen.axes[:, 2]
