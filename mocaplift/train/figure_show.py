@@ -71,10 +71,10 @@ class Showing:
             batch=48,
             validation=64,
             network=DenoiserConfig(views=1, width=128, depth=4),
-            loop=LoopConfig(steps=1600, rate=2e-3, save_every=100, threads=1),
+            loop=LoopConfig(steps=1000, rate=2e-3, save_every=100, threads=1),
         )
     )
-    views: ViewMaking = field(default_factory=lambda: ViewMaking(windows=960, samples=2, steps=8))
+    views: ViewMaking = field(default_factory=lambda: ViewMaking(windows=512, samples=2, steps=8))
     bodies: BodyFitting = field(default_factory=BodyFitting)
     lifting: MultiviewTraining = field(
         default_factory=lambda: MultiviewTraining(
@@ -82,7 +82,7 @@ class Showing:
             batch=24,
             validation=48,
             network=DenoiserConfig(width=128, depth=3),
-            loop=LoopConfig(steps=1600, rate=2e-3, save_every=100, threads=1),
+            loop=LoopConfig(steps=1000, rate=2e-3, save_every=100, threads=1),
         )
     )
 
