@@ -298,8 +298,8 @@ def _cheapest(
         return sum(flips[frame, g][first[..., g], second[..., g]] for g in groups)  # type: ignore[return-value]
 
     def entered(frame: int) -> Float[np.ndarray, "S S"]:
-        switch = SWITCH_COST * is_switch if step[frame - 1] <= LONGEST_LINK else 0.0
-        return single[frame][None] + switch
+        cost = SWITCH_COST if step[frame - 1] <= LONGEST_LINK else 0.0
+        return single[frame][None] + cost * is_switch
 
     forward, backward = np.zeros((2, frames, states, states))
     forward[1] = single[0][:, None] + entered(1) + motion(1)[0]

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from threadpoolctl import threadpool_limits
 
 from mocaplift.body import Body, load_body
+from mocaplift.cameras import centre
 from mocaplift.errors import InvalidData
 from mocaplift.fit.linearize import Pose, Tree, keypoints_of
 from mocaplift.fit.prior import PosePrior, load_prior
@@ -91,6 +92,15 @@ class Fitter:
             return np.zeros(self.body.num_shape)
         return self.body.shape_of_stature(self.height)
 
+    def size(self) -> float:
+        """Return how much larger than lifted the person is: lifters of one view take everybody for usual.
+
+        A person twice as tall who looks the same is twice as far away, and so is the whole path.
+        """
+        if self.height is None or self.sees_depth:
+            return 1.0
+        return self.height / self.body.stature_mean
+
     def shape_precision(self) -> Float[np.ndarray, "S S"]:
         """Return the precision of the shape prior: proportions vary as in the population.
 
@@ -133,7 +143,11 @@ def fit_skeleton(
     fps, frames = starts[0].fps, len(starts[0].xyz)
     stride = max(1, round(fps / COARSE_FPS))
     kept = np.arange(0, frames, stride)
-    hypotheses = [Target(filled(start)[kept], 1 / start.sigma[kept] ** 2) for start in starts]
+    middle, size = centre(cameras[0]), fitter.size()
+    hypotheses = [
+        Target(middle + size * (filled(start)[kept] - middle), (size * start.sigma[kept]) ** -2)
+        for start in starts
+    ]
     hips = np.median([_hips(each.xyz) for each in hypotheses], axis=0)
     coarse = Problem(
         tree=Tree(fitter.body),
