@@ -33,6 +33,12 @@ def _direct() -> Lifter:
     return lifter.lift
 
 
+def _mvlift() -> Lifter:
+    from mocaplift.lift.mvlift import lifter
+
+    return lifter.lift
+
+
 def _dlt() -> Lifter:
     from mocaplift.lift import dlt
 
@@ -55,6 +61,7 @@ LIFTERS: dict[str, Callable[[], Lifter]] = {
     "smplify": _smplify,
     "landmarks": _landmarks,
     "direct": _direct,
+    "mvlift": _mvlift,
     "dlt": _dlt,
     "triangulate": _triangulate,
     "mpl": _mpl,
