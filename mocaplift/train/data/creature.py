@@ -36,8 +36,12 @@ CHANCES = {"stand": 0.14, "walk": 0.34, "trot": 0.2, "bound": 0.08, "sit": 0.12,
 SECONDS = (1.5, 4.5)
 CHANGE = 0.28  # s, sigma of the smoothing when one activity becomes another
 MARGIN = 2.0  # s, made at both ends and cut away
-YARD = 1.8  # m: further from the middle it turns back
-SHARPEST = 1.6  # rad/s
+SLOWEST = 0.05  # m/s; slower is standing
+# It wanders about (rad/s, sigma, changing within s) and turns back into the yard (rad/s at its end, m). It turns
+# slowly as it stands, by so much a metre as it goes, and never faster than `SHARPEST` (rad/s, rad/m, rad/s).
+WANDERING, WANDER_SECONDS, HOMING, YARD = 0.7, 1.0, 1.6, 1.8
+STANDING_TURN, TURN_A_METRE, SHARPEST = 0.25, 1.3, 1.6
+TURN_SECONDS = 0.25  # in which it begins to turn
 TRIES = 40
 
 
@@ -120,45 +124,48 @@ def _performed(
 
 def _course(rng: np.random.Generator, animal: Animal, frames: int, fps: float) -> Course:
     """Return a random sequence of activities and the way through the yard that goes with it."""
-    plan = _plan(rng, frames, fps)
-
-    def eased(values: np.ndarray, sigma: float = CHANGE) -> np.ndarray:
-        smooth: np.ndarray = gaussian_filter1d(values, sigma * fps, axis=0, mode="nearest")
-        return smooth
-
     scale = np.sqrt(animal.legs)
     rows = []
-    for name, first, last in plan:
+    for name, first, last in _plan(rng, frames, fps):
         gait = GAITS[name if name in GAITS else "stand"]
         share = rng.random()
         speed, cadence = (low + share * (high - low) for low, high in (gait.speeds, gait.cadence))
-        row = (scale * speed, cadence / scale, gait.stands, gait.bounce * gait.beats / 2, gait.rocking,
+        row = (scale * speed, cadence / scale, gait.stands, gait.bounce, gait.rocking,
                float(name == "sit"), float(name == "lie"), *gait.landings)  # fmt: skip
         rows.append(np.tile(row, (last - first, 1)))
-    speed, cadence, stands, bounce, rocking, sit, lie, *landings = eased(np.concatenate(rows)).T
-    speed = np.where(speed < 0.05, 0.0, speed) * (1 - np.maximum(sit, lie)) ** 4
-    wish = slow_curve(rng, frames, 1.0, fps)
-    heading, turning, place = np.zeros(frames), np.zeros(frames), np.zeros((frames, 2))
-    heading[0] = rng.uniform(-np.pi, np.pi)
-    place[0] = rng.uniform(-0.6, 0.6, 2)
-    for k in range(1, frames):
-        away = float(np.hypot(*place[k - 1]))
-        home = np.arctan2(-place[k - 1][0], -place[k - 1][1])
-        off = (home - heading[k - 1] + np.pi) % (2 * np.pi) - np.pi
-        pull = 1.6 * np.clip((away - 0.4 * YARD) / YARD, 0.0, 1.0) * np.clip(2 * off, -1.5, 1.5)
-        limit = min(0.25 * (sit[k] + lie[k] < 0.05) + 1.3 * float(speed[k]), SHARPEST)
-        turning[k] = turning[k - 1] + (np.clip(0.7 * wish[k] + pull, -limit, limit) - turning[k - 1]) / (
-            0.25 * fps
-        )
-        heading[k] = heading[k - 1] + turning[k] / fps
-        place[k] = place[k - 1] + speed[k] / fps * np.array([np.sin(heading[k]), np.cos(heading[k])])
+    changing = gaussian_filter1d(np.concatenate(rows), CHANGE * fps, axis=0, mode="nearest")
+    speed, cadence, stands, bounce, rocking, sit, lie, *landings = changing.T
+    speed = np.where(speed < SLOWEST, 0.0, speed) * (1 - np.maximum(sit, lie)) ** 4
+    limit = np.minimum(STANDING_TURN * (sit + lie < SLOWEST) + TURN_A_METRE * speed, SHARPEST)
+    place, heading, turning = _way(rng, speed, limit, fps)
     phase = rng.random() + np.cumsum(cadence) / fps
     low = {"sit": np.clip(sit, 0.0, 1.0), "lie": np.clip(lie, 0.0, 1.0)}
     return Course(phase, np.stack(landings, axis=-1), stands, bounce, rocking, place, heading, turning, low)
 
 
+def _way(
+    rng: np.random.Generator, speed: Float[np.ndarray, "T"], limit: Float[np.ndarray, "T"], fps: float
+) -> tuple[Float[np.ndarray, "T 2"], Float[np.ndarray, "T"], Float[np.ndarray, "T"]]:
+    """Return places (x, z), headings (rad) and turning (rad/s, at most `limit`) at a speed (m/s)."""
+    frames = len(speed)
+    wish = WANDERING * slow_curve(rng, frames, WANDER_SECONDS, fps)
+    heading, turning, place = np.zeros(frames), np.zeros(frames), np.zeros((frames, 2))
+    heading[0] = rng.uniform(-np.pi, np.pi)
+    place[0] = rng.uniform(-YARD / 3, YARD / 3, 2)
+    for k in range(1, frames):
+        x, z = place[k - 1]
+        off = (np.arctan2(-x, -z) - heading[k - 1] + np.pi) % (2 * np.pi) - np.pi
+        outside = np.clip(np.hypot(x, z) / YARD - 0.4, 0.0, 1.0)
+        wanted = wish[k] + HOMING * outside * np.clip(2 * off, -1.5, 1.5)
+        change = np.clip(wanted, -limit[k], limit[k]) - turning[k - 1]
+        turning[k] = turning[k - 1] + change / (TURN_SECONDS * fps)
+        heading[k] = heading[k - 1] + turning[k] / fps
+        place[k] = place[k - 1] + speed[k] / fps * np.array([np.sin(heading[k]), np.cos(heading[k])])
+    return place, heading, turning
+
+
 def _plan(rng: np.random.Generator, frames: int, fps: float) -> list[tuple[str, int, int]]:
-    """Return activities with their first frame and the one after their last; it stands before it sits or lies."""
+    """Return activities with their first frame and the one after their last; it stands up in between."""
     names, odds = list(CHANCES), np.array(list(CHANCES.values()))
     plan: list[tuple[str, int, int]] = []
     first, before = 0, "stand"
@@ -187,7 +194,7 @@ def _trunk(
     sunk = np.asarray(sunk) * animal.legs
     wave = 2 * np.pi * course.phase
     # Walk and trot bounce twice a stride, the bound once; it rocks as it does.
-    once = course.rocking / (GAITS["bound"].rocking)
+    once = course.rocking / GAITS["bound"].rocking
     bob = course.bounce * ((1 - once) * np.sin(2 * wave) + once * np.sin(wave))
     length = animal.trunk * float(SHOULDER[2] - HIP[2])
     pitch = np.arcsin(np.clip((sunk[:, 1] - sunk[:, 0]) / length, -0.95, 0.95))

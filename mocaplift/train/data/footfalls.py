@@ -26,8 +26,8 @@ LEGS = ("left_fore", "right_fore", "left_hind", "right_hind")
 class Gait:
     """When each of `LEGS` lands, the share of a stride that it stands, and between which speeds (m/s) it is used.
 
-    `cadence` (strides per second) goes with the speeds. `bounce` (m) and `rocking` (rad) are how far the body goes
-    up and down, `beats` times a stride.
+    `cadence` (strides per second) goes with the speeds. `bounce` (m) is how far the body goes up and down,
+    `rocking` (rad) how far its front and its back do so in turn.
     """
 
     landings: tuple[float, float, float, float]
@@ -36,15 +36,14 @@ class Gait:
     cadence: tuple[float, float]
     bounce: float
     rocking: float
-    beats: int
 
 
 # Phases of dogs: walk and trot as in any textbook of gaits; the bound is a rotary gallop without its long flight.
 GAITS = {
-    "stand": Gait((0.25, 0.75, 0.0, 0.5), 0.75, (0.0, 0.0), (1.4, 1.4), 0.0, 0.0, 2),
-    "walk": Gait((0.25, 0.75, 0.0, 0.5), 0.62, (0.35, 1.2), (1.1, 1.7), 0.01, 0.01, 2),
-    "trot": Gait((0.5, 1.0, 0.0, 0.5), 0.46, (1.1, 2.0), (1.9, 2.4), 0.02, 0.01, 2),
-    "bound": Gait((0.5, 0.62, 0.0, 0.1), 0.38, (1.7, 2.6), (2.2, 2.7), 0.045, 0.12, 1),
+    "stand": Gait((0.25, 0.75, 0.0, 0.5), 0.75, (0.0, 0.0), (1.4, 1.4), 0.0, 0.0),
+    "walk": Gait((0.25, 0.75, 0.0, 0.5), 0.62, (0.35, 1.2), (1.1, 1.7), 0.01, 0.01),
+    "trot": Gait((0.5, 1.0, 0.0, 0.5), 0.46, (1.1, 2.0), (1.9, 2.4), 0.02, 0.01),
+    "bound": Gait((0.5, 0.62, 0.0, 0.1), 0.38, (1.7, 2.6), (2.2, 2.7), 0.0225, 0.12),
 }
 
 
