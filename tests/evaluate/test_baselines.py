@@ -40,7 +40,7 @@ METHODS: dict[str, tuple[Method, float]] = {
     "mas": (partial(multi_view_ancestral, steps=FEW_STEPS), 1e-3),
     "stage-1": (partial(views_alone, steps=FEW_STEPS), 1e-3),
     "sds": (partial(distilled_views, asked=Distilling(iterations=150, rate=0.1, line_weight=1.0)), 0.05),
-    "sds-3d": (partial(distilled_points, asked=PointDistilling(iterations=150, rate=0.03)), 0.05),
+    "sds-3d": (partial(distilled_points, asked=PointDistilling(iterations=150, rate=0.06)), 0.1),
 }
 
 
