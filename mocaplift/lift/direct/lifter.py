@@ -20,7 +20,7 @@ from mocaplift.errors import InvalidData
 from mocaplift.layouts import BODY21, remap_keypoints
 from mocaplift.lift.direct.features import Features, features, mirrored, points
 from mocaplift.lift.direct.network import DirectNetwork, Told
-from mocaplift.lift.holes import guessable, interpolated
+from mocaplift.lift.holes import guessable, interpolated, stretches
 from mocaplift.values import Camera, Keypoints2D, Motion3D
 from mocaplift.weights import load_arrays, locate
 from mocaplift.windows import crossfaded_points, windows
@@ -64,9 +64,11 @@ def lift(
         raise InvalidData(f"no frame shows {FEWEST_POINTS} or more keypoints; nothing can be lifted")
     network = network or load_network()
     direction = rays(camera, np.where(seen[..., None], keypoints.xy, 0.0))
-    xyz, sigma = ask(network, direction, confidence_sigma(keypoints), keypoints.fps)
-    frames = np.arange(len(xyz))
-    known = np.flatnonzero(guessable(usable, keypoints.fps))
+    errors, near = confidence_sigma(keypoints), guessable(usable, keypoints.fps)
+    xyz, sigma = np.zeros(direction.shape), np.zeros(errors.shape)
+    for span in stretches(near):
+        xyz[span], sigma[span] = ask(network, direction[span], errors[span], keypoints.fps)
+    frames, known = np.arange(len(xyz)), np.flatnonzero(near)
     xyz = interpolated(frames, known, xyz[known]) + centre(camera)
     sigma = np.hypot(interpolated(frames, known, sigma[known]), np.where(seen, PATH_SIGMA, UNSEEN_SIGMA))
     return Motion3D(xyz=xyz, sigma=sigma, layout=BODY21, fps=keypoints.fps)
