@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from mocaplift.errors import ConfigError
 from mocaplift.lift.diffusion import Schedule, clean_loss
-from mocaplift.lift.mvlift.conditions import POSE_SPREAD, ROOT_SPREAD, Signs
+from mocaplift.lift.mvlift.conditions import FREE, PAPER, POSE_SPREAD, ROOT_SPREAD
 from mocaplift.lift.mvlift.figure import Figure
 from mocaplift.lift.mvlift.network import DenoiserConfig, told_step
 from mocaplift.train.data.mvlift_pictures import LineBatch
@@ -48,7 +47,7 @@ class LineTraining:
     steps: int = 1000  # of the noise schedule
     root_weight: float = 6.0  # of the two channels of the root against the many of the pose
     line_weight: float = 1.0  # of the distance from the lines, in spreads of the pose
-    signs: Signs = "free"  # of the lines; "paper" is an experiment: the lifter refuses such a network
+    signs: str = "free"  # of the lines; "paper" is an experiment: the lifter refuses such a network
     seed: int = 17
     network: DenoiserConfig = field(default_factory=lambda: DenoiserConfig(views=1, depth=6))
     loop: LoopConfig = field(
@@ -61,8 +60,8 @@ class LineTraining:
         Raises:
             ConfigError: they are neither of the two.
         """
-        if self.signs not in get_args(Signs):
-            raise ConfigError(f"signs are {' or '.join(get_args(Signs))}, not {self.signs!r}")
+        if self.signs not in (FREE, PAPER):
+            raise ConfigError(f"signs are {FREE!r} or {PAPER!r}, not {self.signs!r}")
 
 
 def train_lines(

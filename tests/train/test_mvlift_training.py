@@ -210,5 +210,5 @@ class TestLines:
         assert network.config == LINES.network and asdict(network.config)["views"] == 1
 
     def test_unknown_signs_are_refused(self) -> None:
-        with pytest.raises(ConfigError, match="signs are free or paper"):
+        with pytest.raises(ConfigError, match="signs are 'free' or 'paper'"):
             LineTraining(signs="both")

@@ -7,7 +7,6 @@ must not drown the pose. Metres are a person's: those of other figures are count
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -40,7 +39,7 @@ NUM_SEEN, NUM_FRAME = 4, 7
 NUM_LINE, NUM_LINE_FRAME = 6, 3
 
 # How lines are told: without a sign, or with the one that the paper chooses.
-Signs = Literal["free", "paper"]
+FREE, PAPER = "free", "paper"
 
 
 def num_channels(figure: Figure) -> int:
@@ -137,7 +136,7 @@ def told_lines(
     axes: Float[np.ndarray, "*lead 3 3"],
     distance: Float[np.ndarray, "*lead"],
     *,
-    signs: Signs = "free",
+    signs: str = FREE,
 ) -> Float[np.ndarray, "*lead T F"]:
     """Return what is told of lines a x + b y + c = 0 (m) that joints must lie on, and of the camera.
 
@@ -147,7 +146,7 @@ def told_lines(
     """
     a, b = lines[..., 0], lines[..., 1]
     c = np.clip(lines[..., 2], -FARTHEST_LINE, FARTHEST_LINE)
-    if signs == "paper":
+    if signs == PAPER:
         sign = np.where(a < 0, -1.0, 1.0)
         told = [a * sign, b * sign, c * sign, np.zeros_like(a), np.zeros_like(a), wanted]
     else:

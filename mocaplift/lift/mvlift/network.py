@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mocaplift.errors import ConfigError, InvalidData, WeightsError
-from mocaplift.lift.mvlift.conditions import num_channels, num_told_lines, num_told_seen
+from mocaplift.lift.mvlift.conditions import FREE, num_channels, num_told_lines, num_told_seen
 from mocaplift.lift.mvlift.figure import Figure
 from mocaplift.lift.transformer import (
     Shapes,
@@ -108,12 +108,12 @@ class Denoiser:
         """
         try:
             config, figure = DenoiserConfig(**header["network"]), Figure.of_header(header["figure"])
-            steps, signs = header["steps"], header.get("signs", "free")
+            steps, signs = header["steps"], header.get("signs", FREE)
         except (KeyError, TypeError, ConfigError, InvalidData) as error:
             raise WeightsError(
                 f"the MVLift weights do not say what network they are for ({error})"
             ) from error
-        if signs != "free":
+        if signs != FREE:
             raise WeightsError(f"the MVLift weights learnt from lines with {signs} signs: only an experiment")
         if type(steps) is not int or not 1 <= steps <= MOST_STEPS:
             raise WeightsError(f"the MVLift weights are of a schedule of {steps!r} steps")

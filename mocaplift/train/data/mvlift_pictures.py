@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 from mocaplift.errors import InvalidData
 from mocaplift.files import whole_file
-from mocaplift.lift.mvlift.conditions import USUAL_SIGMA, Signs, encoded, told_lines
+from mocaplift.lift.mvlift.conditions import FREE, USUAL_SIGMA, encoded, told_lines
 from mocaplift.lift.mvlift.figure import Figure
 from mocaplift.lift.mvlift.ring import lines_through
 from mocaplift.rotations import about_axis, rotate
@@ -114,7 +114,7 @@ class Pictures:
         num_frames: int,
         figure: Figure,
         *,
-        signs: Signs = "free",
+        signs: str = FREE,
     ) -> LineBatch:
         """Return random windows with lines of random cameras, half of them mirrored, cut to so many frames."""
         which = rng.integers(len(self.plane), size=count)
@@ -146,7 +146,7 @@ class LineBatch:
         distance: Float[np.ndarray, "N"],
         figure: Figure,
         *,
-        signs: Signs = "free",
+        signs: str = FREE,
     ) -> LineBatch:
         """Return the batch of pictures before cameras with these axes and distances, with random lines."""
         count, _, joints, _ = plane.shape

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from mocaplift.lift.mvlift.conditions import (
+    FREE,
     NUM_FRAME,
     NUM_LINE,
     NUM_LINE_FRAME,
     NUM_SEEN,
+    PAPER,
     POSE_SPREAD,
     ROOT_SPREAD,
-    Signs,
     decoded,
     encoded,
     num_channels,
@@ -115,11 +116,11 @@ def test_the_signs_of_the_paper_jump_where_lines_are_horizontal() -> None:
     lines[:, 0, :, 0], lines[:, 1, :, 0] = 1e-6, -1e-6
     wanted, axes, distance = np.ones((1, 2, JOINTS), dtype=bool), np.eye(3)[None], np.array([4.0])
 
-    def told(signs: Signs) -> np.ndarray:
+    def told(signs: str) -> np.ndarray:
         some = told_lines(lines, wanted, axes, distance, signs=signs)[..., :-NUM_LINE_FRAME]
         return some.reshape(2, JOINTS, NUM_LINE)
 
-    paper, free = told("paper"), told("free")
+    paper, free = told(PAPER), told(FREE)
     np.testing.assert_allclose(paper[0, 0], [0, 1, -0.5, 0, 0, 1], atol=1e-5)
     np.testing.assert_allclose(paper[1, 0], [0, -1, 0.5, 0, 0, 1], atol=1e-5)
     np.testing.assert_allclose(free[0], free[1], atol=1e-5)
