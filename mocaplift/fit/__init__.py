@@ -63,7 +63,7 @@ def _single_threaded(function: Function) -> Function:
 
 # Several cameras see depth: detections count in full, and neither hypotheses nor how people usually move about the
 # room say anything. Measured on the development set (two and four views).
-SEVERAL_VIEWS = Strengths(pixel=1.0, drift=5.0, lift=0.0, consensus=0.0)
+SEVERAL_VIEWS = Strengths(pixel=1.0, drift=5.0, lift=0.0, consensus=0.0, settled=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +217,7 @@ def settle(
             observations=tuple(each.part(span) for each in observations),
             fps=motion.fps,
             strengths=fitter.strengths,
-            target=_believed(points[span], fitter.strengths),
+            target=_believed(points[span], fitter.strengths.settled),
             ground=Ground(feet, planted, drops),
             holds_shape=True,
         )
@@ -268,13 +268,13 @@ def _solve_window(clip: Problem, hypotheses: Sequence[Target], span: slice, shap
     if len(solved) == 1:
         return solved[0]
     mean = _consensus([keypoints_of(pose, problem.tree).xyz for pose in solved], lifted)
-    problem = replace(problem, target=_believed(mean, problem.strengths))
+    problem = replace(problem, target=_believed(mean, problem.strengths.consensus))
     return solve(problem, _mean_pose(solved), steps=STEPS).pose
 
 
-def _believed(points: Float[np.ndarray, "T 21 3"], strengths: Strengths) -> Target:
-    """Return points on which the hypotheses agree, as a target."""
-    return Target(points, np.full(points.shape[:2], strengths.consensus))
+def _believed(points: Float[np.ndarray, "T 21 3"], weight: float) -> Target:
+    """Return points on which the hypotheses agree, as a target of this weight (1/m^2)."""
+    return Target(points, np.full(points.shape[:2], weight))
 
 
 def _consensus(

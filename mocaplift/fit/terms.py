@@ -36,7 +36,8 @@ class Strengths:
     limit: float = 0.1  # rad, how far joints go beyond their limits
     shape: float = 0.1  # per frame: errors of the shape are common to a whole clip
     lift: float = 0.03  # share of a hypothesis' log likelihood: its errors last for the whole clip
-    consensus: float = 100.0  # 1/m^2, weight of points on which the hypotheses agree
+    consensus: float = 400.0  # 1/m^2, weight of the mean of the hypotheses where it is solved again
+    settled: float = 100.0  # 1/m^2, weight of the points of that solve when the feet are settled
     lift_tail: float = 4.0  # degrees of freedom of a hypothesis
     slip: float = 0.10  # m/s, speed of a planted point
     floor: float = 0.015  # m, height of a planted point over the floor
