@@ -17,8 +17,8 @@ from scipy.interpolate import make_interp_spline
 from threadpoolctl import threadpool_limits
 
 from mocaplift.cameras import centre, rays
-from mocaplift.errors import InvalidData
-from mocaplift.layouts import remap_keypoints
+from mocaplift.errors import InvalidData, WeightsError
+from mocaplift.layouts import BODY21, remap_keypoints
 from mocaplift.lift.diffusion import Schedule
 from mocaplift.lift.holes import guessable, interpolated, stretches
 from mocaplift.lift.mvlift import line_views
@@ -52,6 +52,21 @@ def load_network(name: str = "mvlift") -> Denoiser:
     return Denoiser.of(*load_arrays(locate(name), KIND))
 
 
+def load_person(name: str = "mvlift") -> Denoiser:
+    """Return the network of a weight file that lifts people: what the fit of a body needs.
+
+    Raises:
+        WeightsError: the file is missing, damaged, of another network or of another layout.
+    """
+    network = load_network(name)
+    if network.figure.layout != BODY21:
+        raise WeightsError(
+            f"{locate(name)}: lifts the layout {network.figure.layout.name!r}, but people are lifted in "
+            f"{BODY21.name!r}; `mocaplift lift --network` takes weights of other layouts"
+        )
+    return network
+
+
 def lift(
     views: Sequence[Keypoints2D],
     cameras: Sequence[Camera],
@@ -62,15 +77,15 @@ def lift(
 
     The figure is taken to have the usual size. Frames that the network does not look at, for clips faster than
     it, are interpolated; so are those far from any that shows the figure. `draws` makes the samples (None:
-    `samples`).
+    `samples`), `network` None is that of people.
 
     Raises:
         InvalidData: not exactly one view, or too few keypoints in every frame.
-        WeightsError: the network is missing.
+        WeightsError: the network of people is missing, or not one of people.
     """
     if len(views) != 1 or len(cameras) != 1:
         raise InvalidData(f"mvlift lifts one view, but {len(views)} were given")
-    network = network or load_network()
+    network = network or load_person()
     layout, unit = network.figure.layout, network.figure.unit
     keypoints = views[0] if views[0].layout == layout else remap_keypoints(views[0], layout)
     fewest = network.figure.fewest

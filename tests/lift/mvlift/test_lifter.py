@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,15 +11,16 @@ import pytest
 from mocaplift.body import body_keypoints
 from mocaplift.cameras import cam_points, centre, rays
 from mocaplift.confidence import sigma
-from mocaplift.errors import InvalidData
+from mocaplift.errors import InvalidData, WeightsError
 from mocaplift.layouts import BODY21, COCO17, remap_keypoints
 from mocaplift.lift.diffusion import Schedule
 from mocaplift.lift.mvlift.conditions import decoded, encoded
-from mocaplift.lift.mvlift.figure import PERSON
-from mocaplift.lift.mvlift.lifter import SAMPLES, lift, samples, turns_of
-from mocaplift.lift.mvlift.network import Denoiser
+from mocaplift.lift.mvlift.figure import PERSON, Figure
+from mocaplift.lift.mvlift.lifter import SAMPLES, lift, load_person, samples, turns_of
+from mocaplift.lift.mvlift.network import KIND, Denoiser
 from mocaplift.lift.mvlift.sampling import Sampling, points_of, sampled, told_observed
-from mocaplift.values import Keypoints2D
+from mocaplift.values import Keypoints2D, Layout
+from mocaplift.weights import save_arrays
 from tests.dancer import camera, dancer, seen
 from tests.lift.mvlift.tiny import SIZES, STEPS, tiny_arrays, tiny_header, tiny_network, windows
 
@@ -146,3 +148,14 @@ class TestLifter:
         nobody = Keypoints2D(np.full_like(view.xy, np.nan), np.zeros_like(view.conf), BODY21, 30.0, view.size)
         with pytest.raises(InvalidData, match="no frame shows 5"):
             lift([nobody], [lens], tiny_network())
+
+    def test_weights_of_another_layout_are_no_persons(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A file that another figure's training has left where the product looks for its own."""
+        snouted = Layout("snouted", ("snout", *BODY21.joints[1:]), BODY21.pairs)
+        header = tiny_header(figure=Figure(snouted, PERSON.root, PERSON.bones))
+        save_arrays(tmp_path / "mvlift-snout.safetensors", KIND, tiny_arrays(), header)
+        monkeypatch.setenv("MOCAPLIFT_WEIGHTS", str(tmp_path))
+        with pytest.raises(WeightsError, match=r"mvlift-snout\.safetensors: lifts the layout"):
+            load_person("mvlift-snout")
