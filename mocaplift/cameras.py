@@ -38,7 +38,10 @@ def undistort(camera: Camera, xy: Float[np.ndarray, "*lead 2"]) -> Float[np.ndar
 
 
 def normalized(camera: Camera, xy: Float[np.ndarray, "*lead 2"]) -> Float[np.ndarray, "*lead 2"]:
-    """Return pixels as (x/z, y/z) in camera axes, distortion removed."""
+    """Return pixels as (x/z, y/z) in camera axes, distortion removed.
+
+    Far outside of the picture a lens has no inverse: such pixels are taken as if there were no distortion.
+    """
     k = camera.intrinsics
     y = (xy[..., 1] - k[1, 2]) / k[1, 1]
     x = (xy[..., 0] - k[0, 2] - k[0, 1] * y) / k[0, 0]
@@ -46,9 +49,10 @@ def normalized(camera: Camera, xy: Float[np.ndarray, "*lead 2"]) -> Float[np.nda
     if not camera.distortion.any():
         return distorted
     ideal = distorted
-    for _ in range(UNDISTORT_STEPS):
-        ideal = ideal + distorted - _distort(camera.distortion, ideal)
-    return ideal
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(UNDISTORT_STEPS):
+            ideal = ideal + distorted - _distort(camera.distortion, ideal)
+    return np.where(np.isfinite(ideal).all(axis=-1, keepdims=True), ideal, distorted)
 
 
 def centre(camera: Camera) -> Float[np.ndarray, "3"]:

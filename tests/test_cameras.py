@@ -176,3 +176,15 @@ def test_a_world_that_moves_with_its_camera_looks_the_same() -> None:
     quarter = np.eye(4)
     quarter[:3, :3] = to_matrix(about_axis("Y", np.pi / 2))
     np.testing.assert_allclose(cameras.centre(cameras.moved(camera(), quarter)), [5, 0, 0], atol=1e-12)
+
+
+def test_pixels_that_no_lens_shows_are_taken_without_distortion() -> None:
+    """Undoing a barrel diverges far outside of the picture; one wild detection must not spoil a clip."""
+    lens = Camera(
+        "lens", np.diag([1000.0, 1000.0, 1.0]), np.array([-0.3, 0.1, 0.0, 0.0, 0.02]), np.eye(4), (64, 48)
+    )
+    found = cameras.normalized(lens, np.array([[1e5, 0.0], [np.nan, np.nan], [100.0, 0.0]]))
+    np.testing.assert_allclose(found[0], [100.0, 0.0])
+    assert np.isnan(found[1]).all()
+    # By hand: x - 0.3 x^3 + 0.1 x^5 = 0.1 for x = 0.1003 or so.
+    assert found[2, 0] == pytest.approx(0.10030, abs=1e-5)

@@ -36,12 +36,14 @@ def fitting(arrays: Weights, shapes: Shapes, whose: str) -> dict[str, np.ndarray
     """Return the weights in single precision. `whose` names them in the error.
 
     Raises:
-        WeightsError: one is missing or has another shape.
+        WeightsError: one is missing, has another shape, or is not finite.
     """
     for name, shape in shapes.items():
         if name not in arrays or arrays[name].shape != shape:
             found = arrays[name].shape if name in arrays else "nothing"
             raise WeightsError(f"the {whose} weights hold {found} for {name!r} where {shape} is needed")
+        if not np.isfinite(arrays[name]).all():
+            raise WeightsError(f"the {whose} weights hold numbers for {name!r} that are not finite")
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 

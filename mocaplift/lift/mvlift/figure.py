@@ -101,7 +101,7 @@ class Figure:
             layout = Layout(str(told["name"]), tuple(map(str, told["joints"])), pairs)
             bones = tuple((str(a), str(b), float(length)) for a, b, length in told["bones"])
             return cls(layout, tuple(map(str, told["root"])), bones, float(told.get("unit", 1.0)))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, InvalidData | ConfigError):
                 raise
             raise ConfigError(f"not the description of a figure ({error})") from error

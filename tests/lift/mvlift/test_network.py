@@ -85,6 +85,29 @@ def test_a_missing_weight_is_named() -> None:
         Denoiser.of(arrays, tiny_header())
 
 
+def test_weights_that_are_no_numbers_are_refused() -> None:
+    arrays = tiny_arrays()
+    arrays["out.bias"][3] = np.nan
+    with pytest.raises(WeightsError, match=r"'out\.bias' that are not finite"):
+        Denoiser.of(arrays, tiny_header())
+
+
+def test_weights_of_another_figure_are_refused() -> None:
+    """Fewer joints than the weights were made for, or numbers that no machine holds."""
+    told = PERSON.as_header()
+    head = {
+        "joints": ["nose", "left_eye"],
+        "pairs": [],
+        "root": ["nose"],
+        "bones": [["nose", "left_eye", 0.1]],
+    }
+    with pytest.raises(WeightsError, match="is needed"):
+        Denoiser.of(tiny_arrays(), tiny_header() | {"figure": told | head})
+    endless = told | {"bones": [["nose", "left_eye", 10**400]]}
+    with pytest.raises(WeightsError, match="do not say what network they are for"):
+        Denoiser.of(tiny_arrays(), tiny_header() | {"figure": endless})
+
+
 def test_an_untrained_head_says_nothing() -> None:
     noisy, told = inputs(SIZES, 16)
     out = tiny_network(head=0.0)(noisy, 5, told)
