@@ -15,6 +15,7 @@ from mocaplift.body import Body, load_body
 from mocaplift.cameras import centre
 from mocaplift.errors import InvalidData
 from mocaplift.fit.linearize import Pose, Tree, keypoints_of
+from mocaplift.fit.pace import pace
 from mocaplift.fit.prior import PosePrior, load_prior
 from mocaplift.fit.problem import Problem
 from mocaplift.fit.skeleton import motion_of, pose_of
@@ -63,7 +64,7 @@ def _single_threaded(function: Function) -> Function:
 
 # Several cameras see depth: detections count in full, and neither hypotheses nor how people usually move about the
 # room say anything. Measured on the development set (two and four views).
-SEVERAL_VIEWS = Strengths(pixel=1.0, drift=5.0, lift=0.0, consensus=0.0, settled=0.0)
+SEVERAL_VIEWS = Strengths(pixel=1.0, drift=5.0, lift=0.0, consensus=0.0, settled=0.0, paces=(1.0, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +223,8 @@ def settle(
             holds_shape=True,
         )
         floor = float(np.median(low))
+        # Who moves fast has been followed in the fit; what comes now shall be as steady as of anybody.
+        problem = _paced(problem, pose.part(span), fastest=1.0)
         pieces.append(solve(problem, pose.part(span), floor, steps=SETTLE_STEPS).pose)
     settled = crossfaded([replace(piece, shape=pose.shape) for piece in pieces], spans)
     return motion_of(settled, fitter.body, motion.fps)
@@ -268,8 +271,9 @@ def _solve_window(clip: Problem, hypotheses: Sequence[Target], span: slice, shap
     if len(solved) == 1:
         return solved[0]
     mean = _consensus([keypoints_of(pose, problem.tree).xyz for pose in solved], lifted)
-    problem = replace(problem, target=_believed(mean, problem.strengths.consensus))
-    return solve(problem, _mean_pose(solved), steps=STEPS).pose
+    start = _mean_pose(solved)
+    problem = _paced(replace(problem, target=_believed(mean, problem.strengths.consensus)), start)
+    return solve(problem, start, steps=STEPS).pose
 
 
 def _believed(points: Float[np.ndarray, "T 21 3"], weight: float) -> Target:
@@ -315,7 +319,14 @@ def _solve_hypothesis(problem: Problem, lifted: Target, shape: np.ndarray) -> Po
     for least in ANNEALING:
         blurred = tuple(replace(each, least=least) for each in problem.observations)
         pose = solve(replace(problem, observations=blurred), pose, steps=EARLY_STEPS).pose
-    return solve(problem, pose, steps=STEPS).pose
+    return solve(_paced(problem, pose), pose, steps=STEPS).pose
+
+
+def _paced(problem: Problem, pose: Pose, fastest: float = np.inf) -> Problem:
+    """Return the problem with the accelerations of somebody who moves as this pose does, or slower."""
+    low, high = problem.strengths.paces
+    found = pace(keypoints_of(pose, problem.tree).xyz, problem.fps)
+    return replace(problem, pace=min(max(found, low), high, fastest))
 
 
 def _every_frame(pose: Pose, kept: np.ndarray, frames: int) -> Pose:

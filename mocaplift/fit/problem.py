@@ -55,6 +55,7 @@ class Problem:
     ground: Ground | None = None
     shape_mean: Float[np.ndarray, "S"] | None = None
     shape_precision: Float[np.ndarray, "S S"] | None = None
+    pace: float = 1.0  # factor on the accelerations: how the person moves, compared with people's usual ways
     holds_shape: bool = False  # the shape is known: it is neither moved nor judged
 
     @property
@@ -64,7 +65,7 @@ class Problem:
 
     @cached_property
     def _acceleration_weight(self) -> Float[np.ndarray, "K"]:
-        spread = usual_accelerations() * self.strengths.acceleration / self.fps**2
+        spread = usual_accelerations() * self.strengths.acceleration * self.pace / self.fps**2
         return self.rate_weight / spread**2
 
     @cached_property

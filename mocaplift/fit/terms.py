@@ -30,6 +30,7 @@ class Strengths:
     pose: float = 0.3  # share of the prior's log likelihood: neighbouring frames repeat each other
     acceleration_tail: float = 4.0  # degrees of freedom: a kick is no mistake
     acceleration: float = 1.5  # factor on the accelerations below
+    paces: tuple[float, float] = (0.7, 1.8)  # least and most for `acceleration` by how the person moves
     drift: float = 0.9  # m/s, speed of the hips: people stay about where they are, walkers pay little more
     drift_tail: float = 2.0
     turn_acceleration: float = 60.0  # rad/s^2, joints' own turns; holds twists that no keypoint shows
