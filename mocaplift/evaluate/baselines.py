@@ -8,8 +8,8 @@ All of them work with the network of stage 1 of MVLift, which has only ever seen
 * `sds-3d`, `sds-3d-no-lines`: points optimised in place of pictures, the network told lines and not;
 * `stage-2`: our stage 2, triangulation in the loop of the sampling.
 
-What is sampled is the mean of as many samples as our lifter takes; what is distilled is done once, in far fewer
-iterations than the paper's 5000 and 3000: longer steps that fall do as well on AIST++, or better.
+What is sampled is the mean of as many samples as our lifter takes; what is distilled is done once in each of its
+turns, in far fewer iterations than the paper's 5000 and 3000, with longer steps that fall.
 """
 
 from __future__ import annotations
