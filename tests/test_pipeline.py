@@ -120,7 +120,7 @@ class TestCapture:
         assert facts["focal_px"] == pytest.approx(LENS.intrinsics[0, 0])
         assert facts["gravity_source"] in ("contacts", "prior")
         assert facts["person_height_m"] == pytest.approx(load_body().stature_mean, abs=0.01)
-        assert facts["lifter"] == "smplify+landmarks"
+        assert facts["lifter"] == "smplify+mvlift"
         assert facts["people"] == 1 and facts["person"] == 1 and facts["seen_share"] == 1.0
         assert facts["complete"] is True and facts["camera_is_moving"] is False
         assert facts["reprojection_px"] < 3.0
@@ -343,10 +343,9 @@ class TestRepair:
         np.testing.assert_array_equal(out.xy, view.xy)
 
 
-def test_auto_is_every_lifter_that_applies(motion) -> None:
+def test_auto_is_what_measures_best(motion) -> None:
     view = seen(motion, LENS)
-    assert pipeline.lifters_for("auto", [view]) == ["smplify", "landmarks"]
-    assert pipeline.lifters_for("auto", [replace(view, landmarks=None)]) == ["smplify", "direct"]
+    assert pipeline.lifters_for("auto", [view]) == ["smplify", "mvlift"]
     assert pipeline.lifters_for("landmarks", [view]) == ["landmarks"]
 
 

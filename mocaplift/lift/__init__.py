@@ -87,12 +87,12 @@ def applicable(views: Sequence[Keypoints2D]) -> list[str]:
     """Return the lifters that can work with these views, best first: what `auto` stands for.
 
     Several views are triangulated. `mpl` measures better for two views of the embedded detector, whose errors it
-    has learnt, and nowhere else (weights/README.md). What other lifters guess of one view is no help there.
+    has learnt, and nowhere else (weights/README.md). One view is solved from retrieved poses and from MVLift's
+    points. A third hypothesis, `direct` or the detector's own landmarks, adds nothing to them (AIST++, Pose2Sim,
+    sample clips).
     """
     if len(views) == FEW_VIEWS and all(view.layout.name == MEDIAPIPE33.name for view in views):
         return ["mpl"]
     if len(views) > 1:
         return ["triangulate"]
-    # Beside the embedded detector's own landmarks `direct` takes nothing off (sample clips, Pose2Sim).
-    has_landmarks = any(view.landmarks is not None for view in views)
-    return ["smplify", "landmarks"] if has_landmarks else ["smplify", "direct"]
+    return ["smplify", "mvlift"]

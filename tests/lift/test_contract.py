@@ -103,11 +103,10 @@ def test_one_view_is_lifted_at_a_time(name: str) -> None:
         load_lifter(name)([view, view], [lens, lens])
 
 
-def test_lifters_that_need_landmarks_apply_only_with_them() -> None:
+def test_one_view_is_lifted_alike_with_landmarks_and_without() -> None:
     view = seen(dancer(2), camera())
     bare = replace(view, landmarks=None)
-    assert applicable([view]) == ["smplify", "landmarks"]
-    assert applicable([bare]) == ["smplify", "direct"]
+    assert applicable([view]) == applicable([bare]) == ["smplify", "mvlift"]
     with pytest.raises(InvalidData, match="gives no 3D landmarks of its own; choose another lifter"):
         load_lifter("landmarks")([bare], [camera()])
 
