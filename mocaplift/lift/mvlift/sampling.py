@@ -31,7 +31,7 @@ Join = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How views are sampled: more steps gain nothing on held-out windows, nor does noise drawn anew."""
+    """How views are sampled: noise drawn anew gains nothing on held-out windows."""
 
     steps: int = 4
     churn: float = 0.0
