@@ -30,8 +30,8 @@ from mocaplift.weights import load_arrays, locate
 from mocaplift.windows import crossfaded_points, windows
 
 SAMPLES = 2  # of each turn
-# Of a network of several views; more steps gain nothing on held-out windows (mean of four samples: 97.8 mm with two
-# steps, 98.4 with four).
+# Of a network of several views; more steps gain nothing on held-out windows (mean of four samples: 97.8 mm with
+# two steps, 98.4 with four).
 QUICK = Sampling(steps=2)
 MOST_TURNS = 2  # of a fast clip: errors of frames that follow each other closely are the same
 SEED = 0
