@@ -38,6 +38,8 @@ SEED = 0
 # Standard deviation of a point about the mean of the samples, along each axis: this (m) and so many times their
 # spread, together. Fitted to held-out windows; the same for all joints, whose spread differs as their errors do.
 POINT_SIGMA, SPREAD_FACTOR = 0.065, 2.5
+# m, of a joint that is not seen: the samples hardly differ in what they guess (a hidden arm is off by this much).
+UNSEEN_SIGMA = 0.15
 HOLE_SIGMA = 0.3  # m, where a straight line stands for what nobody saw
 WINDOWS_AT_ONCE = 16  # bounds memory
 
@@ -79,7 +81,8 @@ def lift(
     """Return the motion of one figure seen by one camera, in the network's layout, world metres (+Y up).
 
     The figure is taken to have the usual size. Frames that the network does not look at, for clips faster than
-    it, are interpolated; so are those far from any that shows the figure. `draws` makes the samples (None:
+    it, are interpolated; so are those far from any that shows the figure. Joints that are not seen, were it in the
+    whole clip, are guessed from the others and expected to be wrong. `draws` makes the samples (None:
     `samples`), `network` None is that of people.
 
     Raises:
@@ -112,12 +115,11 @@ def lift(
         xyz[span] = np.mean(found, axis=0)
         sigma[span] = SPREAD_FACTOR * np.sqrt(np.square(found - xyz[span]).sum(axis=-1).mean(axis=0) / 3)
     known = np.flatnonzero(near)
+    least = np.where(np.isfinite(errors), POINT_SIGMA, UNSEEN_SIGMA)
+    least[~near] = HOLE_SIGMA
     return Motion3D(
         xyz=interpolated(frames, known, xyz[known]) + centre(cameras[0]),
-        sigma=np.hypot(
-            interpolated(frames, known, sigma[known]),
-            unit * np.where(near, POINT_SIGMA, HOLE_SIGMA)[:, None],
-        ),
+        sigma=np.hypot(interpolated(frames, known, sigma[known]), unit * least),
         layout=layout,
         fps=keypoints.fps,
     )

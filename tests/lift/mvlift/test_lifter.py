@@ -126,6 +126,8 @@ class TestLifter:
         view = remap_keypoints(seen(motion, lens), COCO17)
         found = lift([view], [lens], tiny_network())
         assert found.layout == BODY21 and np.isfinite(found.xyz).all()
+        feet = BODY21.index("left_big_toe", "right_heel")
+        assert found.sigma[:, feet].min() > 0.15 > found.sigma[:, BODY21.at("nose")].min()
 
     def test_a_person_who_leaves_and_returns_is_lifted_throughout(self) -> None:
         motion, lens = dancer(40), camera()
