@@ -88,3 +88,13 @@ def test_a_still_person_is_the_same_however_short_the_clip() -> None:
     found = [LIFTERS["mvlift"](each, LENS).xyz[0] for each in still]
     np.testing.assert_allclose(found[0], found[2], atol=1e-9)
     np.testing.assert_allclose(found[1], found[2], atol=1e-9)
+
+
+@pytest.mark.parametrize("frames", [6, 40])
+def test_frames_before_the_first_that_is_looked_at_are_like_it(frames: int) -> None:
+    """Of a fast clip every other frame is looked at, in turns: the second turn begins late."""
+    places = np.arange(frames)[1::2]
+    values = np.sin(places / 3)[:, None, None] * np.ones((1, 21, 3))
+    found = mvlift._at_all(values, places, np.arange(frames))
+    np.testing.assert_allclose(found[:2], values[:1].repeat(2, axis=0))
+    np.testing.assert_allclose(found[-1], values[-1])
