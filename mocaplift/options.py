@@ -60,8 +60,8 @@ class Options:
     )
     lifter: str = _option(
         "auto",
-        "How the pose is lifted to metres before the fit: smplify, direct, mvlift or landmarks for one camera, "
-        "dlt, triangulate or mpl for several, or auto for what measures best.",
+        "How the pose is lifted to metres before the fit: smplify, direct, mvlift, mvlift-2d or landmarks for "
+        "one camera, dlt, triangulate or mpl for several, or auto for what measures best.",
         metavar="NAME",
     )
     person: str = _option(

@@ -7,6 +7,7 @@ one that is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from mocaplift.errors import ConfigError
 from mocaplift.layouts import MEDIAPIPE33
@@ -39,6 +40,12 @@ def _mvlift() -> Lifter:
     return lifter.lift
 
 
+def _mvlift_2d() -> Lifter:
+    from mocaplift.lift.mvlift import lifter
+
+    return partial(lifter.lift, network=lifter.load_person("mvlift-2d"))
+
+
 def _dlt() -> Lifter:
     from mocaplift.lift import dlt
 
@@ -62,6 +69,7 @@ LIFTERS: dict[str, Callable[[], Lifter]] = {
     "landmarks": _landmarks,
     "direct": _direct,
     "mvlift": _mvlift,
+    "mvlift-2d": _mvlift_2d,
     "dlt": _dlt,
     "triangulate": _triangulate,
     "mpl": _mpl,
