@@ -10,6 +10,7 @@ from mocaplift.body import body_keypoints, load_body
 from mocaplift.cameras import moved, project
 from mocaplift.errors import InvalidData
 from mocaplift.fit import Fitter, fit_skeleton, settle
+from mocaplift.fit.terms import Strengths
 from mocaplift.layouts import BODY21, COCO17, CONTACT_POINTS, remap_keypoints
 from mocaplift.lift import load_lifter
 from mocaplift.rotations import about_axis, rotate, to_matrix
@@ -226,6 +227,14 @@ class TestSettle:
         motion, lens, _, found = one
         free = settle(found, [seen(motion, lens)], [lens], np.zeros((30, 4), bool))
         assert errors(body_keypoints(free), motion).mean() < NEAR
+
+    def test_what_the_hypotheses_agreed_on_is_kept(self, one) -> None:
+        """Unsure detections of one camera say little of depth: without it, usual poses would take over."""
+        motion, lens, _, found = one
+        view, contacts = seen(motion, lens, conf=0.1), np.zeros((30, 4), bool)
+        kept = settle(found, [view], [lens], contacts)
+        forgot = settle(found, [view], [lens], contacts, Fitter(strengths=Strengths(settled=0.0)))
+        assert distance(kept, found).mean() < 0.6 * distance(forgot, found).mean()
 
     def test_lengths_must_agree(self, one) -> None:
         motion, lens, _, found = one
