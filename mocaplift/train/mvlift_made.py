@@ -126,9 +126,16 @@ def fit_bodies(
         raise InvalidData(f"{work / 'views'}: no views; run stage 2 with the same work folder first")
     figure, usual = source.figure(work), LineTraining()
     shards = [read_shard(path, figure) for path in paths]
+    if len({shard["points"].shape[1] for shard in shards}) > 1:
+        raise InvalidData(f"{work / 'views'}: shards of several settings; delete them and run stage 2 again")
     points, badness = (np.concatenate([shard[name] for shard in shards]) for name in ARRAYS)
     network = replace(usual.network, frames=points.shape[1], per_token=1, fps=config.fps)
     pictures, _ = source.pictures(work, network, usual.pictures, usual.validation)
+    if len(points) > len(pictures.plane):
+        raise InvalidData(
+            f"{work / 'views'}: {len(points)} windows were made of {len(pictures.plane)} pictures; delete them and "
+            "run stage 2 again"
+        )
     chosen = np.flatnonzero(badness <= np.quantile(badness, config.kept))
     fit_body, motions = source.fit_body(work, config.farthest), []
     for done, window in enumerate(chosen):

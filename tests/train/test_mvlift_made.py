@@ -137,6 +137,17 @@ def test_without_views_there_are_no_bodies(work: Path, tmp_path: Path) -> None:
         fit_bodies(BodyFitting(), People(Path("none")), tmp_path, work=work)
 
 
+def test_views_of_other_pictures_are_refused(work: Path, tmp_path: Path) -> None:
+    folder = work / "views"
+    folder.mkdir()
+    np.savez(shard_path(folder, 0), points=np.zeros((3, FRAMES, 21, 3)), badness=np.zeros(3))
+    with pytest.raises(InvalidData, match="3 windows were made of 2 pictures"):
+        fit_bodies(BodyFitting(), People(Path("none")), tmp_path, work=work)
+    np.savez(shard_path(folder, 1), points=np.zeros((1, FRAMES + 4, 21, 3)), badness=np.zeros(1))
+    with pytest.raises(InvalidData, match="shards of several settings"):
+        fit_bodies(BodyFitting(), People(Path("none")), tmp_path, work=work)
+
+
 def test_rehearsals_are_smaller() -> None:
     for module, config, settings in (
         (mvlift, mvlift.MultiviewTraining(), mvlift.REHEARSAL),
