@@ -133,8 +133,8 @@ def fit_bodies(
     pictures, _ = source.pictures(work, network, usual.pictures, usual.validation)
     if len(points) > len(pictures.plane):
         raise InvalidData(
-            f"{work / 'views'}: {len(points)} windows were made of {len(pictures.plane)} pictures; delete them and "
-            "run stage 2 again"
+            f"{work / 'views'}: {len(points)} windows were made of {len(pictures.plane)} pictures; delete them "
+            "and run stage 2 again"
         )
     chosen = np.flatnonzero(badness <= np.quantile(badness, config.kept))
     fit_body, motions = source.fit_body(work, config.farthest), []

@@ -12,7 +12,6 @@ from mocaplift.errors import ConfigError, InvalidData
 from mocaplift.fit import Fitter
 from mocaplift.layouts import BODY21
 from mocaplift.lift.mvlift.figure import PERSON
-from mocaplift.lift.mvlift.figure import PERSON
 from mocaplift.lift.mvlift.network import KIND
 from mocaplift.train.config import override
 from mocaplift.train.data.motion_bank import MotionBank, read_bank, save_bank
