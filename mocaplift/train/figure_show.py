@@ -63,7 +63,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Showing:
-    """How much is made and learnt: what gives the figures in README."""
+    """How much is made and learnt: five minutes of one core."""
 
     clips: ClipMaking = field(default_factory=ClipMaking)
     lines: LineTraining = field(
