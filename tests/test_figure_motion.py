@@ -96,7 +96,8 @@ def test_bones_of_what_is_lifted_keep_their_lengths(figure: Figure) -> None:
     found = lift_figure(clip, network)
     assert found.layout == LAYOUT and np.isfinite(found.xyz).all()
     lengths = np.linalg.norm(found.xyz[:, figure.starts] - found.xyz[:, figure.ends], axis=-1)
-    assert lengths.std(axis=0).max() < 0.05
-    # A network that knows nothing still puts the creature where it was seen.
+    # To this network the creature is a point in the middle: everything here is of the solve.
+    np.testing.assert_allclose(lengths.mean(axis=0), figure.unit * figure.lengths, rtol=0.15)
+    assert lengths.std(axis=0).max() < 0.1
     middle = found.xyz.mean(axis=1) - puppet(frames=40).mean(axis=1)
     assert np.linalg.norm(middle, axis=-1).mean() < 0.6
