@@ -32,7 +32,7 @@ from mocaplift.lift.mvlift.network import Denoiser
 from mocaplift.windows import crossfaded_points, windows
 
 NETWORK = "mvlift-lines"
-# The best of six settings each that were tried on AIST++. In 3D more iterations take the depth astray.
+# The best of a handful of settings that were tried on one window of AIST++. In 3D more iterations do worse there.
 SDS = Distilling(iterations=80, rate=0.1)
 SDS_3D = PointDistilling(iterations=100, rate=0.03, seen_weight=1e4)
 # (network of one view, windows, generator) -> their points about the camera.
