@@ -10,8 +10,6 @@ from mocaplift.cli.figures import figure
 from mocaplift.options import Options
 
 _LIFTER = Options.lifter
-# Characters: a table that goes to a file is as wide as it needs to be.
-_WIDEST = 1000
 
 _json = click.option(
     "--json",
@@ -333,16 +331,9 @@ def _show(measure: Callable[[Callable[[int, int], None]], Sequence[Any]], json_p
     from rich.console import Console
     from rich.progress import Progress
 
-    from mocaplift.evaluate import report
+    from mocaplift.cli.tables import show_rows
 
     with Progress(console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("evaluate", total=None)
         rows = measure(lambda done, total: bars.update(task, completed=done, total=total))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDEST)
-    for table in report.tables(rows):
-        console.print(table)
-    if json_path is not None:
-        report.write_json(rows, json_path)
-        console.print(f"{len(rows)} rows in {json_path}", highlight=False)
+    show_rows(rows, json_path)

@@ -47,10 +47,9 @@ def figure(
     The creature walks on four legs; its motions are made up. The box is carried by people of the CMU archives in
     CMU_DIR. Clips are made, the four stages trained on them, and held-out clips lifted.
     """
-    from rich.console import Console
-
     from mocaplift.cli.screen import Screen, start_logging
-    from mocaplift.evaluate.report import ALL, tables, write_json
+    from mocaplift.cli.tables import show_rows
+    from mocaplift.evaluate.report import ALL
     from mocaplift.train.config import override
     from mocaplift.train.figure_show import REHEARSAL, Showing, show
 
@@ -62,7 +61,4 @@ def figure(
         rows = show(subject, asked, work, cmu, progress=screen.progress)
     finally:
         screen.close()
-    for table in tables([row for row in rows if row.sequence == ALL]):
-        Console().print(table)
-    if json_path is not None:
-        write_json(rows, json_path)
+    show_rows(rows, json_path, told=[row for row in rows if row.sequence == ALL])

@@ -139,9 +139,8 @@ def mpl_paper(cmu: Path, work: Path, calib: Path | None, settings: tuple[str, ..
 
     An experiment: it makes a table, not a weight file.
     """
-    from rich.console import Console
-
-    from mocaplift.evaluate.report import Row, tables
+    from mocaplift.cli.tables import show_rows
+    from mocaplift.evaluate.report import Row
     from mocaplift.train.mpl_paper import RESULT, PaperTraining, train_mpl_paper
 
     rows: list[Row] = []
@@ -151,8 +150,7 @@ def mpl_paper(cmu: Path, work: Path, calib: Path | None, settings: tuple[str, ..
         return work / RESULT
 
     _run(stage, PaperTraining(), cmu, work, settings, loudness, is_long=True)
-    for table in tables(rows):
-        Console().print(table)
+    show_rows(rows)
 
 
 @train.command()

@@ -126,7 +126,7 @@ def camera_at(distance: float) -> Camera:
 def seen(truth: Motion3D, camera: Camera) -> Keypoints2D:
     """Return the projections of a motion, those outside the picture missing."""
     xy = project(camera, truth.xyz)
-    is_inside: Bool[np.ndarray, "T 21"] = ((xy > 0) & (xy < np.array(camera.size) - 1)).all(-1)
+    is_inside: Bool[np.ndarray, "T 21"] = np.all((xy > 0) & (xy < np.array(camera.size) - 1), axis=-1)
     return Keypoints2D(
         np.where(is_inside[..., None], xy, np.nan), is_inside.astype(float), BODY21, truth.fps, camera.size
     )
