@@ -2,9 +2,9 @@
 
 The folder holds the videos (`*.mp4`), one calibration (`Calib*.toml`) and, for several views, the reference
 (`*.trc`), at any depth. One view: the truth is what a confidence-weighted DLT makes of the same detections in all
-views. Several: the reference, which is Pose2Sim's own DLT of another detector's points; and, for fewer views than
-there are cameras, what the same lifter makes of all. All have centimetres of their own error (the calibration is
-rough), the same for every method.
+views and, where the folder holds it, the reference. Several: the reference, which is Pose2Sim's own DLT of another
+detector's points; and, for fewer views than there are cameras, what the same lifter makes of all. All have
+centimetres of their own error (the calibration is rough), the same for every method.
 """
 
 from __future__ import annotations
@@ -101,9 +101,10 @@ def pose2sim(
 ) -> list[Row]:
     """Return the rows of the benchmark.
 
-    One view: each camera alone, then "all", the floors beside the lifters. Every lifter is given the true camera
-    (focal length, distortion, gravity) and nothing of the other views. MPJPE is of `COMPARED`, hips at the
-    origin, in the camera's frame: the frame of the detector's own landmarks.
+    One view: each camera alone, then "all", the floors beside the lifters; the same against the reference, if
+    there is one, under names that end in it. Every lifter is given the true camera (focal length, distortion,
+    gravity) and nothing of the other views. MPJPE is of `COMPARED`, hips at the origin, in the camera's frame: the
+    frame of the detector's own landmarks.
 
     Several views: every set of so many cameras, absolute errors against the reference (`REFERENCE`), and against
     what the same lifter makes of all cameras (`ALL_CAMERAS`); the rows of `pooled`.
@@ -123,7 +124,7 @@ def pose2sim(
         ConfigError: there are fewer cameras than views.
     """
     videos, calibration = find(folder)
-    truth = reference(folder) if views > 1 else None
+    measured = reference(folder) if views > 1 or any(Path(folder).rglob("*.trc")) else None
     clips, seen = [], []
     for number, video in enumerate(videos, start=1):
         clip, tracks = see(video, detector)
@@ -134,14 +135,14 @@ def pose2sim(
     rig = pair_cameras(calibration, clips)
     frames = min(len(track.keypoints.xy) for tracks in seen for track in tracks)
     seen = [[_first(track, frames) for track in tracks] for tracks in seen]
-    if truth is None:
+    if views == 1 or measured is None:
         alone = [choose(tracks, "largest")[0].keypoints for tracks in seen]
-        return _alone(videos, alone, rig, (AUTO,) if lifters is None else lifters, solve)
+        return _alone(videos, alone, rig, (AUTO,) if lifters is None else lifters, solve, measured)
     # A bystander walks through two of the pictures: who is who, all views tell together, as in the product.
     person = choose(match_people(seen, rig), "largest")[0]
     names = several.default_lifters() if lifters is None else lifters
     names = several.with_fit(names) if fit else names
-    return _together(person.views, rig, truth, views, names, solve, progress)
+    return _together(person.views, rig, measured, views, names, solve, progress)
 
 
 def _alone(
@@ -150,23 +151,42 @@ def _alone(
     rig: Sequence[Camera],
     lifters: Sequence[str],
     solve: Solve,
+    measured: Float[np.ndarray, "T 17 3"] | None,
 ) -> list[Row]:
-    """Return the rows of each camera alone, and "all"."""
+    """Return the rows of each camera alone, and "all", against all detections and then what was `measured`."""
     everything = by_lifter(views, rig, "dlt")
-    truth = remap(everything.xyz, everything.layout, COMPARED)
+    truths = {"": remap(everything.xyz, everything.layout, COMPARED)}
+    if measured is not None:
+        truths[f" ({REFERENCE})"] = measured
+    motions = {
+        (video.stem, lifter): solve([view], [camera], lifter)
+        for video, camera, view in zip(videos, rig, views, strict=True)
+        for lifter in lifters
+    }
     made: list[Row] = []
-    for video, camera, view in zip(videos, rig, views, strict=True):
-        made += _floors(video.stem, camera, view, truth)
-        for lifter in lifters:
-            motion = solve([view], [camera], lifter)
-            xyz = remap(motion.xyz, motion.layout, COMPARED)
-            scores = pose_scores(xyz, truth, COMPARED) | world_scores(xyz, truth, COMPARED)
-            scores |= motion_scores(xyz, truth, COMPARED, view.fps)
-            scores |= image_scores(xyz, COMPARED, view, camera)
-            depths = (cam_points(camera, hip_midpoint(points, COMPARED))[:, 2] for points in (xyz, truth))
-            scores["depth_gain"] = depth_gain(*depths)[0]
-            made += _rows(scores, video.stem, lifter, len(truth))
-    return with_all(made)
+    for suffix, truth in truths.items():
+        frames = min(len(truth), len(views[0].xy))
+        found: list[Row] = []
+        for video, camera, view in zip(videos, rig, views, strict=True):
+            name, part = video.stem, _cut(view, frames)
+            found += _floors(name, camera, part, truth[:frames])
+            for lifter in lifters:
+                motion = motions[name, lifter]
+                xyz = remap(motion.xyz[:frames], motion.layout, COMPARED)
+                found += _rows(_scores(xyz, truth[:frames], part, camera), name, lifter, frames)
+        made += [row._replace(sequence=row.sequence + suffix) for row in with_all(found)]
+    return made
+
+
+def _scores(
+    xyz: Float[np.ndarray, "T 17 3"], truth: Float[np.ndarray, "T 17 3"], view: Keypoints2D, camera: Camera
+) -> dict[str, float]:
+    """Return every metric of what one camera made."""
+    scores = pose_scores(xyz, truth, COMPARED) | world_scores(xyz, truth, COMPARED)
+    scores |= motion_scores(xyz, truth, COMPARED, view.fps)
+    scores |= image_scores(xyz, COMPARED, view, camera)
+    depths = (cam_points(camera, hip_midpoint(points, COMPARED))[:, 2] for points in (xyz, truth))
+    return scores | {"depth_gain": depth_gain(*depths)[0]}
 
 
 def _together(

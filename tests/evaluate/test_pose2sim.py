@@ -196,6 +196,18 @@ def test_the_benchmark_compares_in_the_cameras_frame(folder: Path, monkeypatch: 
     assert {row.frames for row in rows} == {30, 60}
 
 
+def test_one_view_is_held_against_the_reference_too(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    xyz = walker(30, fps=60.0).keypoints.xyz
+    see_with(monkeypatch, folder, ring()[:2], xyz)
+    write_reference(folder, 1.1 * compared(xyz)[:20])
+    rows = pose2sim.pose2sim(folder, lifters=["right"], solve=far_and_turned)
+    value = {(row.sequence, row.metric): row for row in rows if row.lifter == "right"}
+    assert value["all", "mpjpe"].value == pytest.approx(0, abs=1e-6)
+    assert value["all (reference)", "mpjpe"].value > 10
+    assert value["all (reference)", "pa_mpjpe"].value == pytest.approx(0, abs=1e-3)
+    assert value["cam01 (reference)", "mpjpe"].frames == 20
+
+
 def test_bad_folders_say_what_is_wrong(folder: Path, tmp_path_factory: pytest.TempPathFactory):
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(InvalidData, match="no such folder"):
