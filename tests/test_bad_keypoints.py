@@ -92,7 +92,7 @@ class TestFallbacks:
 class TestRefusals:
     """What no lifter could make anything of is told before one is asked."""
 
-    def refused(self, folder: Path, view: Keypoints2D, lifter: str, code: int, sentence: str) -> None:
+    def check_refused(self, folder: Path, view: Keypoints2D, lifter: str, code: int, sentence: str) -> None:
         shown = fit(folder, view, lifter)
         assert (shown.exit_code, sentence in shown.stderr) == (code, True), shown.stderr
         assert shown.stderr.startswith("error: dance.mp4: ") and "Traceback" not in shown.output
@@ -100,21 +100,21 @@ class TestRefusals:
 
     def test_nothing_seen(self, tmp_path: Path, lifter: str) -> None:
         everything = hidden(filmed(30), np.arange(30), list(range(21)))
-        self.refused(tmp_path, everything, lifter, 4, "no keypoint was seen in any frame")
+        self.check_refused(tmp_path, everything, lifter, 4, "no keypoint was seen in any frame")
 
     def test_a_glimpse(self, tmp_path: Path, lifter: str) -> None:
-        self.refused(tmp_path, filmed(5), lifter, 4, "a motion needs at least 0.2 s")
+        self.check_refused(tmp_path, filmed(5), lifter, 4, "a motion needs at least 0.2 s")
 
     def test_one_joint_only(self, tmp_path: Path, lifter: str) -> None:
         view = hidden(filmed(30), np.arange(30), [joint for joint in range(21) if joint != NOSE])
-        self.refused(tmp_path, view, lifter, 4, "film the whole body, from head to feet")
+        self.check_refused(tmp_path, view, lifter, 4, "film the whole body, from head to feet")
 
     @pytest.mark.parametrize("scale", [0.008, 4000.0])
     def test_people_of_three_pixels_or_of_a_million(self, tmp_path: Path, lifter: str, scale: float) -> None:
         view = filmed(30)
         centre = view.xy.mean(axis=(0, 1))
         absurd = replace(view, xy=centre + scale * (view.xy - centre))
-        self.refused(tmp_path, absurd, lifter, 3, "keypoints must be in pixels")
+        self.check_refused(tmp_path, absurd, lifter, 3, "keypoints must be in pixels")
 
 
 @pytest.mark.parametrize("frames", [0, 20])

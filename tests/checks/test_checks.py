@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from mocaplift import rotations
 from mocaplift.checks import CHECKS, PROBLEM, Finding, check
+from mocaplift.checks.feet import HEEL_BEHIND, _away
 from mocaplift.checks.finding import shown, spans_of
 from mocaplift.cli import cli
 from mocaplift.export import EXPORTERS, PRESETS, ExportOptions, Rigged, export, rig
@@ -132,6 +133,18 @@ class TestFeet:
         drift[60:, 0] = 0.3 * np.arange(60) / FPS
         frames = problems(recorded(moved(walk, drift)))["foot_slide"].frames
         assert min(first for first, _ in frames) >= 40 and max(last for _, last in frames) > 80
+
+    @pytest.mark.parametrize("pivot", [0.0, HEEL_BEHIND, 1 + HEEL_BEHIND])
+    def test_a_foot_turns_about_its_heel_its_ankle_or_its_ball(self, pivot):
+        along = np.array(
+            [HEEL_BEHIND, 1 + HEEL_BEHIND]
+        )  # ankle and ball, in lengths between them from the heel
+        angle = np.linspace(0, np.pi / 2, 10)
+        ahead = np.stack([np.sin(angle), np.zeros(10), np.cos(angle)], axis=-1)
+        ankle, ball = 0.13 * (along - pivot)[:, None, None] * ahead
+        assert _away([ankle, ball], ((0, 9),)) == pytest.approx(0, abs=1e-12)
+        drawn = [each + [0.3, 0, 0] * np.linspace(0, 1, 10)[:, None] for each in (ankle, ball)]
+        assert _away(drawn, ((0, 9),)).max() > 0.1
 
     def test_a_body_on_the_spot_is_noted_only(self, walk):
         on_spot = replace(walk, root=walk.root * [0, 1, 0])
