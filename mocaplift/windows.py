@@ -1,4 +1,4 @@
-"""Long clips in pieces: windows that overlap, so that what is made of them can be cross-faded."""
+"""Clips in pieces: windows that overlap, to be cross-faded, and the stretches in which something holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 
 def windows(frames: int, size: int, overlap: int) -> list[slice]:
@@ -16,6 +16,12 @@ def windows(frames: int, size: int, overlap: int) -> list[slice]:
     count = -(-(frames - overlap) // (size - overlap))
     starts = np.linspace(0, frames - size, count).round().astype(int)
     return [slice(int(start), int(start) + size) for start in starts]
+
+
+def runs(flags: Bool[np.ndarray, "T"]) -> list[tuple[int, int]]:
+    """Return the stretches where the flags are set, as (first, one past the last)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
+    return [(int(first), int(end)) for first, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def crossfaded_points(

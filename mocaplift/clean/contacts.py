@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 
 from mocaplift.layouts import CONTACT_POINTS
 from mocaplift.values import Camera, Keypoints2D, Motion3D
+from mocaplift.windows import runs
 
 SPEED_ON = 0.25  # m/s; a contact needs a moment slower than this
 SPEED_OFF = 0.40  # m/s; and lasts while slower than this
@@ -79,12 +80,6 @@ def find_contacts(
 def _toe_of(point: str) -> int:
     """Return the column of the big toe of the foot that a contact point belongs to."""
     return CONTACT_POINTS.index(point.split("_", 1)[0] + "_big_toe")
-
-
-def runs(flags: Bool[np.ndarray, "T"]) -> list[tuple[int, int]]:
-    """Return the stretches where the flags are set, as (first, one past the last)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
-    return [(int(first), int(end)) for first, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _speed(points: Float[np.ndarray, "T F D"], fps: float) -> Float[np.ndarray, "T F"]:

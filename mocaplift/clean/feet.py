@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mocaplift import kinematics, legs, rotations
-from mocaplift.clean.contacts import runs
 from mocaplift.clean.ground import sole_drops
 from mocaplift.clean.smoothing import difference_band, low_pass, penalised
 from mocaplift.errors import ConfigError, InvalidData
 from mocaplift.layouts import CONTACT_POINTS
 from mocaplift.values import SkeletonMotion
+from mocaplift.windows import runs
 
 # Where a point rides: the joint's name, and metres from it at rest.
 Attachments = Mapping[str, tuple[str, Float[np.ndarray, "3"]]]

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mocaplift import kinematics, rotations
-from mocaplift.clean.contacts import runs
 from mocaplift.errors import InvalidData
 from mocaplift.layouts import CONTACT_POINTS
 from mocaplift.values import Motion3D, Skeleton, SkeletonMotion
+from mocaplift.windows import runs
 
 # Big toe keypoints are on the skin, this much above the sole of a foot that stands flat; heels a little more
 # (m, the mean body of `weights/body.safetensors`; a caller that has the body model passes its own).

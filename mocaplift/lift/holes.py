@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mocaplift.windows import runs
+
 # s; networks were taught to see through shorter holes.
 LONGEST_GUESS = 1.0
 
@@ -23,8 +25,7 @@ def guessable(usable: Bool[np.ndarray, "T"], fps: float) -> Bool[np.ndarray, "T"
 
 def stretches(flags: Bool[np.ndarray, "T"]) -> list[slice]:
     """Return the stretches of frames that are flagged."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
-    return [slice(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
+    return [slice(*run) for run in runs(flags)]
 
 
 def interpolated(

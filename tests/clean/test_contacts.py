@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mocaplift.cameras import intrinsics_from_fov, look_at, project
-from mocaplift.clean.contacts import SHORTEST_STANCE, find_contacts, runs
+from mocaplift.clean.contacts import SHORTEST_STANCE, find_contacts
 from mocaplift.errors import InvalidData
 from mocaplift.layouts import BODY21, CONTACT_POINTS, SMPL24
 from mocaplift.values import Camera, Keypoints2D, Motion3D
+from mocaplift.windows import runs
 from tests.walker import walker
 
 FEET = BODY21.index(*CONTACT_POINTS)
