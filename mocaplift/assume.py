@@ -15,6 +15,7 @@ from mocaplift.layouts import CONTACT_POINTS
 from mocaplift.options import Options
 from mocaplift.rotations import from_two_vectors, to_matrix
 from mocaplift.values import Camera, Clip, Motion3D
+from mocaplift.windows import runs
 
 # Angle (degrees) that the longer side of an unknown camera's picture covers. Phones' main cameras film with 60
 # to 70, after stabilisation 55 to 65; webcams with 55 to 78; a 50 mm lens with 40.
@@ -139,8 +140,7 @@ def _floor_evidence(
     points = []
     for column, name in enumerate(CONTACT_POINTS):
         here = keypoints.xyz[:, keypoints.layout.at(name)]
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], contacts[:, column], [False]]).astype(int)))
-        points += [np.median(here[a:b], axis=0) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        points += [np.median(here[a:b], axis=0) for a, b in runs(contacts[:, column])]
     if len(points) < 3:
         return None
     place = np.array(points) - np.median(points, axis=0)

@@ -28,6 +28,7 @@ from mocaplift.export.sticks import stick_figure
 from mocaplift.layouts import CONTACT_POINTS
 from mocaplift.rotations import from_matrix
 from mocaplift.values import Camera
+from mocaplift.windows import runs
 
 MAGIC, VERSION = b"glTF", 2
 JSON_CHUNK, BINARY_CHUNK = b"JSON", b"BIN\0"
@@ -192,8 +193,7 @@ def _spans(contacts: Bool[np.ndarray, "T F"]) -> dict[str, list[list[int]]]:
     """Return when each point of the feet stands: the first and the last frame of every stretch."""
     spans = {}
     for point, column in zip(CONTACT_POINTS, np.asarray(contacts).T, strict=True):
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], column, [False]]).astype(int)))
-        spans[point] = [[int(first), int(after) - 1] for first, after in edges.reshape(-1, 2)]
+        spans[point] = [[first, after - 1] for first, after in runs(column)]
     return spans
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from scipy.interpolate import make_interp_spline
 
 from mocaplift.errors import ConfigError, InvalidData
 from mocaplift.fit.rigid_bones import settled_bones, with_rigid_bones
@@ -19,16 +18,14 @@ from mocaplift.lift.mvlift.network import DenoiserConfig
 from mocaplift.lift.mvlift.ring import Ring
 from mocaplift.train.data.figure_windows import FigureWindows
 from mocaplift.train.data.keypoint_clips import pictures_of, read_clips, split, with_measured_lengths
-from mocaplift.train.data.motion_bank import BANK_FPS, MotionBank, read_bank
+from mocaplift.train.data.motion_bank import MotionBank, read_bank
 from mocaplift.train.data.mvlift_pictures import FORMAT, Pictures, read_pictures, save_pictures
+from mocaplift.train.made_bodies import MADE_SPEEDS, at_bank_rate, is_near
 from mocaplift.train.mvlift_source import MADE, MADE_BANK, Draw, FitBody
 
 SEED = 17  # of the pictures
-# What was made lasts as long as a window: nothing is left to be faster.
-MADE_SPEEDS = (0.7, 0.95)
 # Error (units, sigma) of the points that stage 2 made, and the least of what a picture shows.
 MADE_ERROR, PICTURE_ERROR = 0.08, 0.02
-WORST_PICTURE = 0.08  # units, mean: figures further off what was observed are no good examples
 HELD_OUT_SHARE = 0.1  # of what was made: the last ones, which are of other clips
 
 
@@ -149,17 +146,12 @@ def fitted(
     body = with_rigid_bones(
         points, made, ring.directions(seen.plane[:, None])[0, 0], sigma, ends, lengths, fps
     )
-    is_seen = np.isfinite(seen.sigma[0])
-    missed = np.linalg.norm(ring.see(body[None])[0, 0] - seen.plane[0], axis=-1)[is_seen]
-    moved = np.linalg.norm(body - points, axis=-1)
-    return body if missed.mean() < WORST_PICTURE and moved.mean() < farthest else None
+    return body if is_near(body, seen, points, farthest) else None
 
 
 def as_motion(body: Float[np.ndarray, "T J 3"], fps: float) -> Float[np.ndarray, "F J 3"]:
     """Return points at the rate of a bank, their middle over (0, 0)."""
-    frames = len(body)
-    at = np.arange(0, frames - 1 + 1e-9, fps / BANK_FPS)
-    xyz = make_interp_spline(np.arange(frames), body, k=3)(at)
+    xyz = at_bank_rate(body, fps)
     middle = xyz[len(xyz) // 2].mean(axis=0)
     moved: Float[np.ndarray, "F J 3"] = xyz - middle
     return moved.astype(np.float32)

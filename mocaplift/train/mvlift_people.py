@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from scipy.interpolate import make_interp_spline
 
 from mocaplift.body import body_keypoints
 from mocaplift.cameras import NEAREST_DEPTH, cam_points
@@ -24,20 +23,17 @@ from mocaplift.layouts import BODY21, CONTACT_POINTS
 from mocaplift.lift.mvlift.conditions import Observed
 from mocaplift.lift.mvlift.figure import PERSON, Figure
 from mocaplift.lift.mvlift.network import DenoiserConfig
-from mocaplift.lift.mvlift.ring import Ring
 from mocaplift.train.body import CMU_ACKNOWLEDGEMENT
-from mocaplift.train.data.motion_bank import BANK_FPS, MotionBank, load_banks, read_bank
+from mocaplift.train.data.motion_bank import MotionBank, load_banks, read_bank
 from mocaplift.train.data.mvlift_pictures import FORMAT, Pictures, read_pictures, save_pictures
 from mocaplift.train.data.mvlift_windows import draw, one_camera
+from mocaplift.train.made_bodies import MADE_SPEEDS, at_bank_rate, is_near
 from mocaplift.train.mvlift_source import MADE, MADE_BANK, MOCAP, Draw, FitBody
 from mocaplift.values import Camera
 
-# What was made lasts as long as a window: nothing is left to be faster.
-MADE_SPEEDS = (0.7, 0.95)
 # What a made point is worth beside the picture and the pose prior (1/m^2), and the steps of the fit. On held-out
 # windows 3, 10, 30 and 100 left 99, 99, 103 and 110 mm of the 138 that the points had; 8 steps gain 1 mm over 5.
 MADE_WEIGHT, STEPS = 10.0, 5
-WORST_PICTURE = 0.08  # m, mean: bodies further off what was observed are no good examples
 LOWEST_SHARE = 5.0  # per cent of the feet's heights that lie below the floor
 SEED = 17  # of the pictures
 WEIGHTS = {None: "mvlift-lines", MOCAP: "mvlift", MADE: "mvlift-2d"}
@@ -146,18 +142,12 @@ def fitted(
     )
     pose = solve(problem, pose_from_points(points, tree, fitter.shape()), steps=STEPS).pose
     body = body_keypoints(motion_of(pose, fitter.body, fps)).xyz
-    is_seen = np.isfinite(seen.sigma[0])
-    looks = Ring.around(seen.axes, seen.distance, ()).see(body[None])[0, 0]
-    missed = np.linalg.norm(looks - seen.plane[0], axis=-1)[is_seen]
-    moved = np.linalg.norm(body - points, axis=-1)
-    return body if missed.mean() < WORST_PICTURE and moved.mean() < farthest else None
+    return body if is_near(body, seen, points, farthest) else None
 
 
 def as_motion(body: Float[np.ndarray, "T 21 3"], fps: float) -> Float[np.ndarray, "F 21 3"]:
     """Return points at the rate of a bank, their feet on the floor and their middle over (0, 0)."""
-    frames = len(body)
-    at = np.arange(0, frames - 1 + 1e-9, fps / BANK_FPS)
-    xyz = make_interp_spline(np.arange(frames), body, k=3)(at)
+    xyz = at_bank_rate(body, fps)
     feet = xyz[:, BODY21.index(*CONTACT_POINTS), 1]
     middle = xyz[len(xyz) // 2].mean(axis=0)
     moved: Float[np.ndarray, "F 21 3"] = xyz - [middle[0], np.percentile(feet, LOWEST_SHARE), middle[2]]

@@ -26,6 +26,7 @@ from mocaplift.rotations import rotate, slerp, to_rotvec
 from mocaplift.train.data.asf import parse_amc, parse_asf
 from mocaplift.train.data.retarget import Source, retarget, source_of_amc, source_of_bvh
 from mocaplift.values import Skeleton, SkeletonMotion
+from mocaplift.windows import runs
 
 BVH_ARCHIVES = ("everyday.tar.xz", "dance_martial.tar.xz")
 ASF_ARCHIVE = "asfamc.tar.xz"
@@ -192,8 +193,7 @@ def clean_stretches(motion: SkeletonMotion) -> Iterator[SkeletonMotion]:
             bad[jump + 1 : int(after) + 1] = True
         elif not bad[jump]:
             cuts.append(int(jump) + 1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], bad, [False]]).astype(int)))
-    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+    for begin, end in runs(bad):
         if begin > 0 and end < len(bad) and end - begin <= longest:
             weight = np.arange(1, end - begin + 1) / (end - begin + 1)
             rotations[begin:end] = slerp(rotations[begin - 1][None], rotations[end][None], weight[:, None])

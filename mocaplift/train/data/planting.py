@@ -16,6 +16,7 @@ from mocaplift.layouts import BODY21, SMPL24
 from mocaplift.rotations import conjugate, from_two_vectors, make_continuous, multiply, normalize, rotate
 from mocaplift.train.data.anny_body import Body
 from mocaplift.values import SkeletonMotion
+from mocaplift.windows import runs
 
 # A point of the foot stands while lower than this over where it should be (m) and slower than this (m/s): wide
 # enough for the wandering floor and the slide of recordings (both measured: 5 cm, 0.3 m/s).
@@ -77,7 +78,7 @@ def _foot_correction(
     seen = ankle[:, None] + rotate(level[:, None], seen - ankle[:, None])
     total, count = np.zeros((len(seen), 3)), np.zeros(len(seen))
     for k in range(len(points)):
-        for first, last in _runs(stands[:, k]):
+        for first, last in runs(stands[:, k]):
             place = seen[first:last, k].mean(axis=0)
             place[1] = height[k]
             # Where heel and toe disagree, the one hands over to the other as it begins or ends to stand.
@@ -109,7 +110,7 @@ def _standing(
     gap = np.ones((max(1, round(SHORTEST_STEP * fps)), 1), dtype=bool)
     closed = binary_closing(raw, gap) | raw
     for k in range(closed.shape[1]):
-        for first, last in _runs(closed[:, k]):
+        for first, last in runs(closed[:, k]):
             if (last - first) / fps < SHORTEST_STEP:
                 closed[first:last, k] = False
     return closed
@@ -172,8 +173,3 @@ def _soft_reach(length: Float[np.ndarray, "T 1"], longest: float) -> Float[np.nd
     soft = SOFT_REACH * longest
     over = np.maximum(length - (longest - soft), 0.0)
     return np.minimum(length, longest - soft) + soft * (1.0 - np.exp(-over / soft))
-
-
-def _runs(mask: Bool[np.ndarray, T]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
-    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
